@@ -1,0 +1,1 @@
+"""Finds what makes PostgreSQL slow, says what to change, and proves it on a throwaway PostgreSQL first."""

@@ -1,0 +1,1 @@
+"""A live database into a Catalog, by read-only catalog queries."""

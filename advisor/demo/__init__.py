@@ -1,0 +1,1 @@
+"""The bundled log and schema of `advisor demo`."""

@@ -1,0 +1,1 @@
+"""The rule contract, the registry, and the one walk that feeds all rules."""

@@ -1,0 +1,1 @@
+"""Index needs into candidates, and candidates into safe DDL."""

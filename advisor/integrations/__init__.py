@@ -1,0 +1,1 @@
+"""Plug-ins for test runners and frameworks: they import nothing heavy."""

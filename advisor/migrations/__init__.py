@@ -1,0 +1,1 @@
+"""Migration files into statements, and statements into a traced run."""

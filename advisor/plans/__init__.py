@@ -1,0 +1,1 @@
+"""EXPLAIN output into a Plan tree, and what can be derived from one."""

@@ -1,0 +1,1 @@
+"""A Report into a document: one file per output format."""

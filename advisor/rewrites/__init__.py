@@ -1,0 +1,1 @@
+"""Rewrite proposals into statements, and the data on which they are compared."""

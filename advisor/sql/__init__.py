@@ -1,0 +1,1 @@
+"""The one door to the SQL parsers: parse, identify, normalise, column use, deparse, quote."""

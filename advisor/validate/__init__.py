@@ -1,0 +1,1 @@
+"""A candidate into a Verdict, on a throwaway server."""

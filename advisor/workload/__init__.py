@@ -1,0 +1,1 @@
+"""Events into a Workload: digest, latency sketch, sessions and units of work. Mergeable."""

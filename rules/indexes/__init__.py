@@ -1,0 +1,1 @@
+"""IDX: rules about indexes that are missing."""

@@ -1,0 +1,1 @@
+"""MIG: rules about what a migration does to a running database."""

@@ -1,0 +1,1 @@
+"""NPO: rules about queries that run once per row of another."""

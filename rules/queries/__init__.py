@@ -1,0 +1,1 @@
+"""QRY: rules about how a query is written."""

@@ -1,0 +1,1 @@
+"""SCN: rules about reading more than is needed."""
