@@ -82,6 +82,8 @@ class Index:
     primary: bool = False
     valid: bool = True
     constraint: str | None = None
+    inherited: bool = False
+    """A partition's part of its parent's index."""
     definition: str = ""
     size_bytes: int | None = None
     scans: int | None = None
@@ -108,7 +110,9 @@ class Table:
     Attributes:
         rows: the planner's row count scaled to the present file size; None when never analysed or not known.
         size_bytes: the heap's present size.
-        partition_of: the parent of a partition.
+        partition_of: the parent of a partition; `partition_bound` is its `FOR VALUES …` or `DEFAULT`.
+        partition_key: `RANGE (created_at)`, of a partitioned table.
+        definition: the query of a view or materialised view.
         sequential_scans, index_scans, rows_inserted, …: activity since the statistics were reset.
     """
 
@@ -120,7 +124,9 @@ class Table:
     rows: float | None = None
     size_bytes: int | None = None
     partition_of: QualifiedName | None = None
+    partition_bound: str | None = None
     partition_key: str | None = None
+    definition: str | None = None
     sequential_scans: int | None = None
     index_scans: int | None = None
     rows_inserted: int | None = None
