@@ -39,8 +39,9 @@ class PlanNode:
         relation: the relation scanned or modified; `schema` is "" where the plan does not name it (no VERBOSE).
         filter: the `Filter:` expression. `conditions` has every other condition by its label
             ("Index Cond", "Hash Cond", "Join Filter", "Recheck Cond", …).
-        rows_removed: by label ("Rows Removed by Filter", …), per loop.
-        extra: every other property by its JSON label, so that nothing of the input is lost.
+        rows_removed: by label ("Rows Removed by Filter", …), per loop; 0 is left out.
+        extra: every other property by its JSON label, so that nothing of the input is lost; lists as tuples.
+            Properties that are zero, false or empty are left out, as the text format does not print them.
     """
 
     node_type: str
@@ -80,6 +81,7 @@ class Plan:
         query_text: the statement, where the input has it (auto_explain's `Query Text`).
         analyzed: whether it was executed (ANALYZE).
         settings, triggers, jit: as the JSON format has them.
+        extra: every other top-level property by its JSON label ("Query Identifier", "Serialization", …).
     """
 
     root: PlanNode
@@ -92,6 +94,7 @@ class Plan:
     settings: Mapping[str, str] = field(default_factory=dict)
     triggers: tuple[Mapping[str, Any], ...] = ()
     jit: Mapping[str, Any] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def walk(node: PlanNode, path: str = "0") -> Iterator[tuple[str, PlanNode]]:
