@@ -1,0 +1,110 @@
+"""One look-up per row into one look-up for all rows: `key = $1` becomes `key = ANY($1)`."""
+
+from dataclasses import dataclass
+
+from postgast import pg_query_pb2 as pb
+
+from advisor.model.advice import BatchProposal
+from advisor.model.workload import Query
+from advisor.sql.parse import parse
+from advisor.sql.quote import quote_identifier
+from advisor.sql.tree import deparse
+
+KIND = "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A look-up and its batched form.
+
+    Attributes:
+        single_sql: the look-up by one key, `$parameter`.
+        batched_sql: the same for an array of keys, `$parameter`.
+        parameter: the number of the key's parameter.
+        key_position: 0-based output column of the batched form that holds the key.
+        key_added: the key was not in the look-up's output and stands last in the batched form's.
+    """
+
+    single_sql: str
+    batched_sql: str
+    parameter: int
+    key_position: int | None
+    key_added: bool
+
+
+def batch(proposal: BatchProposal, query: Query) -> Batch | None:
+    """The batched form of a look-up; None where its rows could not be told apart by key afterwards.
+
+    That is so for a LIMIT, DISTINCT, grouping, an aggregate, a set operation or a lock: each of those speaks of one
+    key's rows alone.
+    """
+    tree = parse(query.sql)
+    select = tree.stmts[0].stmt.select_stmt
+    if len(tree.stmts) != 1 or not tree.stmts[0].stmt.HasField("select_stmt") or not _row_by_row(select):
+        return None
+    condition = _key_condition(select.where_clause, proposal.column)
+    if condition is None:
+        return None
+    node, reference, parameter = condition
+    any_of = parse(f"SELECT WHERE {reference} = ANY(${parameter})").stmts[0].stmt.select_stmt.where_clause
+    node.CopyFrom(any_of)
+    position, star = _output_position(select, proposal.column)
+    if position is None and not star:
+        select.target_list.add().CopyFrom(parse(f"SELECT {reference}").stmts[0].stmt.select_stmt.target_list[0])
+        position = len(select.target_list) - 1
+        added = True
+    else:
+        added = False
+    return Batch(
+        single_sql=query.sql,
+        batched_sql=deparse(tree),
+        parameter=parameter,
+        key_position=position,
+        key_added=added,
+    )
+
+
+def _row_by_row(select: pb.SelectStmt) -> bool:
+    one_level = select.op == pb.SETOP_NONE and not select.values_lists and not select.HasField("with_clause")
+    unbounded = not select.HasField("limit_count") and not select.HasField("limit_offset")
+    plain = not (select.distinct_clause or select.group_clause or select.window_clause or select.locking_clause)
+    return one_level and unbounded and plain and not select.HasField("having_clause") and not _aggregates(select)
+
+
+def _aggregates(select: pb.SelectStmt) -> bool:
+    """Whether an output is computed over several rows; any function that is not known to be per row counts as one."""
+    return any("func_call {" in str(target) or "sub_link {" in str(target) for target in select.target_list)
+
+
+def _key_condition(where: pb.Node, column: str) -> tuple[pb.Node, str, int] | None:
+    """(node, column as written, parameter number) of the one top-level conjunct `column = $n`."""
+    boolean = where.bool_expr if where.HasField("bool_expr") else None
+    conjuncts = boolean.args if boolean is not None and boolean.boolop == pb.AND_EXPR else [where]
+    found = [(node, *read) for node in conjuncts if (read := _equality(node, column)) is not None]
+    return found[0] if len(found) == 1 else None
+
+
+def _equality(node: pb.Node, column: str) -> tuple[str, int] | None:
+    expression = node.a_expr if node.HasField("a_expr") else None
+    if expression is None or expression.kind != pb.AEXPR_OP or expression.name[-1].string.sval != "=":
+        return None
+    for side, other in ((expression.lexpr, expression.rexpr), (expression.rexpr, expression.lexpr)):
+        names = [field.string.sval for field in side.column_ref.fields] if side.HasField("column_ref") else []
+        if names and names[-1] == column and other.HasField("param_ref"):
+            return ".".join(quote_identifier(name) for name in names), other.param_ref.number
+    return None
+
+
+def _output_position(select: pb.SelectStmt, column: str) -> tuple[int | None, bool]:
+    """(0-based position of the bare column in the output, whether there is a `*` instead)."""
+    star = False
+    for position, target in enumerate(select.target_list):
+        value = target.res_target.val
+        if not value.HasField("column_ref"):
+            continue
+        last = value.column_ref.fields[-1]
+        if last.HasField("a_star"):
+            star = True
+        elif last.string.sval == column and not star:
+            return position, False
+    return None, star

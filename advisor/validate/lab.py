@@ -1,0 +1,97 @@
+"""The bench a run's advice is tried on: one throwaway server, the schema on it, and rows like production's."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psycopg
+
+from advisor.model.catalog import Catalog
+from advisor.model.names import QualifiedName
+from advisor.model.profile import DataProfile
+from advisor.model.report import SandboxUse
+from advisor.sandbox.load import load_schema
+from advisor.sandbox.rebuild import schema_statements
+from advisor.sandbox.server import Sandbox
+from advisor.sandbox.synthesise import adversarial, fill
+
+ROW_BUDGET = 400_000
+"""Rows synthesised over all tables: enough for a sequential scan to lose clearly, few enough to be made in seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """A filled database on a throwaway server.
+
+    Attributes:
+        schema: what the database is built from: a schema file, else the catalog itself.
+        rows: really put in, by table.
+        warnings: what of the schema could not be built.
+    """
+
+    sandbox: Sandbox
+    database: str
+    catalog: Catalog
+    profile: DataProfile
+    schema: Path | None
+    rows: Mapping[QualifiedName, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def connect(self) -> psycopg.Connection:
+        """A connection of the unprivileged login to the filled database, in autocommit mode."""
+        connection = self.sandbox.connect(self.database)
+        connection.autocommit = True
+        return connection
+
+    @contextmanager
+    def small_copy(self, variant: int) -> Iterator[psycopg.Connection]:
+        """A database of the same schema with few, awkward rows (NULLs, ties, boundary values, nothing at all)."""
+        name = f"{self.database}_small_{next(self._numbers)}"
+        self.sandbox.create_database(name)
+        try:
+            build_schema(self.sandbox, name, self.catalog, self.schema)
+            with self.sandbox.admin(name) as admin:
+                admin.autocommit = True
+                adversarial(admin, self.catalog, self.profile, variant=variant)
+            with self.sandbox.connect(name) as connection:
+                connection.autocommit = True
+                yield connection
+        finally:
+            self.sandbox.drop_database(name)
+
+
+def open_lab(
+    sandbox: Sandbox, catalog: Catalog, profile: DataProfile, *, schema: Path | None = None, database: str = "lab"
+) -> Lab:
+    """Builds the schema in a database of its own and fills it; the caller closes the sandbox."""
+    sandbox.create_database(database)
+    warnings = build_schema(sandbox, database, catalog, schema)
+    lab = Lab(sandbox=sandbox, database=database, catalog=catalog, profile=profile, schema=schema, warnings=warnings)
+    with sandbox.admin(database) as admin:
+        admin.autocommit = True
+        rows = fill(admin, catalog, profile, row_budget=ROW_BUDGET)
+    return replace(lab, rows=rows)
+
+
+def build_schema(sandbox: Sandbox, database: str, catalog: Catalog, schema: Path | None) -> tuple[str, ...]:
+    """Builds the empty schema, from the user's file or from the catalog; what failed is named, not fatal."""
+    text = schema.read_text() if schema else ";\n\n".join(schema_statements(catalog))
+    return load_schema(sandbox, text, database=database)
+
+
+def sandbox_use(lab: Lab, target_version_num: int | None) -> SandboxUse:
+    """How the report names the lab's server. `target_version_num` is None where the target is not known."""
+    same = (
+        None if target_version_num is None else target_version_num // 10000 == lab.sandbox.server_version_num // 10000
+    )
+    return SandboxUse(
+        id=lab.sandbox.id,
+        provider=lab.sandbox.provider,
+        server_version=lab.sandbox.server_version,
+        same_major_as_target=same,
+        use="rows",
+        rows="synthesised",
+    )
