@@ -1,0 +1,156 @@
+"""The catalog queries, one set-based statement per kind of object, for PostgreSQL 13 to 18.
+
+Each takes `locked`: the relations (oids) somebody holds or awaits an ACCESS EXCLUSIVE lock on. Functions that
+open a relation (`pg_relation_size`, and `pg_get_expr` in newer minor versions) would queue behind it, so they
+are not called for those.
+"""
+
+_USER_RELATIONS = """
+relations AS MATERIALIZED (
+    SELECT c.oid, c.relname, n.nspname, c.relkind, c.reltuples, c.relpages, c.relispartition, c.relhassubclass
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.relpersistence <> 't'
+      AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+)"""
+
+SERVER = """
+SELECT current_setting('server_version_num')::int AS version_num, current_setting('server_version') AS version,
+       current_database() AS database, current_user AS role, current_schemas(false)::text[] AS search_path,
+       current_setting('block_size')::int AS block_size, (SELECT array_agg(extname::text ORDER BY extname)
+       FROM pg_catalog.pg_extension) AS extensions, d.datcollate, d.datctype,
+       has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may_identify
+FROM pg_catalog.pg_database d WHERE d.datname = current_database()"""
+
+IDENTITY = "SELECT system_identifier::text AS system_identifier FROM pg_catalog.pg_control_system()"
+
+LOCKED = """
+SELECT DISTINCT relation::bigint AS oid FROM pg_catalog.pg_locks
+WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND pid <> pg_backend_pid()
+  AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"""
+
+SETTINGS = """
+SELECT name, current_setting(name) AS value FROM pg_catalog.pg_settings
+WHERE name ~ '^(enable_|geqo|jit|cpu_|parallel_|min_parallel_)' OR name ~ '^max_parallel_' OR name ~ '_page_cost$'
+   OR name IN ('TimeZone', 'block_size', 'constraint_exclusion', 'cursor_tuple_fraction', 'default_statistics_target',
+               'effective_cache_size', 'effective_io_concurrency', 'from_collapse_limit', 'hash_mem_multiplier',
+               'join_collapse_limit', 'maintenance_work_mem', 'plan_cache_mode', 'recursive_worktable_factor',
+               'server_encoding', 'shared_buffers', 'track_counts', 'work_mem')"""
+
+RELATIONS = f"""
+WITH {_USER_RELATIONS}
+SELECT r.oid::bigint AS oid, r.nspname AS schema, r.relname AS name, r.relkind::text AS kind,
+       r.reltuples::float8 AS reltuples, r.relpages,
+       CASE WHEN r.relkind NOT IN ('r', 'm') THEN NULL
+            WHEN r.oid = ANY (%(locked)s::oid[]) THEN r.relpages::bigint * current_setting('block_size')::int
+            ELSE pg_relation_size(r.oid) END AS size_bytes,
+       CASE WHEN r.relispartition THEN
+            (SELECT i.inhparent::bigint FROM pg_catalog.pg_inherits i WHERE i.inhrelid = r.oid LIMIT 1) END AS parent,
+       CASE WHEN r.relkind = 'p' THEN pg_get_partkeydef(r.oid) END AS partition_key,
+       has_table_privilege(r.oid, 'SELECT') AS readable, r.oid = ANY (%(locked)s::oid[]) AS locked,
+       pg_stat_get_numscans(r.oid) AS sequential_scans, pg_stat_get_tuples_inserted(r.oid) AS rows_inserted,
+       pg_stat_get_tuples_updated(r.oid) AS rows_updated, pg_stat_get_tuples_deleted(r.oid) AS rows_deleted
+FROM relations r ORDER BY r.nspname, r.relname"""
+
+# A domain may stand on a domain: `base` follows typbasetype to its end.
+COLUMNS = f"""
+WITH RECURSIVE {_USER_RELATIONS},
+base AS (
+    SELECT t.oid AS declared, t.oid, t.typtype, t.typbasetype, t.typnotnull FROM pg_catalog.pg_type t
+    WHERE t.oid IN (SELECT a.atttypid FROM pg_catalog.pg_attribute a JOIN relations r ON r.oid = a.attrelid)
+    UNION ALL
+    SELECT b.declared, t.oid, t.typtype, t.typbasetype, b.typnotnull OR t.typnotnull
+    FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'
+),
+labels AS (
+    SELECT enumtypid, array_agg(enumlabel::text ORDER BY enumsortorder) AS labels
+    FROM pg_catalog.pg_enum GROUP BY enumtypid
+)
+SELECT a.attrelid::bigint AS relation, a.attnum, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+       bt.typname AS base_type, t.typtype::text AS type_kind, labels.labels,
+       a.attnotnull OR base.typnotnull AS not_null,
+       CASE WHEN a.attrelid <> ALL (%(locked)s::oid[]) THEN pg_get_expr(d.adbin, d.adrelid) END AS "default",
+       a.attidentity::text AS identity, a.attgenerated::text AS generated,
+       CASE WHEN a.attcollation <> t.typcollation THEN c.collname END AS collation
+FROM relations r
+JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+JOIN base ON base.declared = a.atttypid AND base.typtype <> 'd'
+JOIN pg_catalog.pg_type bt ON bt.oid = base.oid
+LEFT JOIN labels ON labels.enumtypid = base.oid
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
+ORDER BY a.attrelid, a.attnum"""
+
+# `inherited` rows describe a parent with its children: the ones that count for a partitioned table.
+STATISTICS = """
+SELECT s.schemaname AS schema, s.tablename AS name, s.attname AS column, s.inherited,
+       s.null_frac::float8 AS null_fraction,
+       s.avg_width AS average_width_bytes, s.n_distinct::float8 AS "distinct", s.correlation::float8 AS correlation,
+       s.most_common_vals::text::text[] AS values, s.most_common_freqs::float8[] AS frequencies,
+       s.histogram_bounds::text::text[] AS histogram
+FROM pg_catalog.pg_stats s
+WHERE s.schemaname <> 'information_schema' AND s.schemaname !~ '^pg_'"""
+
+
+def indexes(version_num: int) -> str:
+    """The query of the indexes; `NULLS NOT DISTINCT` is there from PostgreSQL 15 on."""
+    nulls_not_distinct = "i.indnullsnotdistinct" if version_num >= 150000 else "false"
+    return f"""
+WITH {_USER_RELATIONS}
+SELECT i.indrelid::bigint AS relation, i.indexrelid::bigint AS oid, c.relname AS name, am.amname AS method,
+       i.indisunique AS is_unique, i.indisprimary AS is_primary, i.indisvalid AND i.indislive AS valid,
+       {nulls_not_distinct} AS nulls_not_distinct, pg_get_indexdef(i.indexrelid) AS definition,
+       CASE WHEN i.indrelid <> ALL (%(locked)s::oid[]) THEN pg_get_expr(i.indpred, i.indrelid) END AS predicate,
+       i.indpred IS NOT NULL AS partial, i.indnkeyatts AS key_count, k.columns, k.expressions, k.options, k.classes,
+       (SELECT q.conname FROM pg_catalog.pg_constraint q
+        WHERE q.conindid = i.indexrelid AND q.conrelid = i.indrelid AND q.contype IN ('p', 'u', 'x')
+        LIMIT 1) AS "constraint",
+       CASE WHEN c.relkind <> 'i' THEN NULL
+            WHEN i.indexrelid = ANY (%(locked)s::oid[]) THEN c.relpages::bigint * current_setting('block_size')::int
+            ELSE pg_relation_size(i.indexrelid) END AS size_bytes,
+       CASE WHEN c.relispartition THEN
+            (SELECT h.inhparent::bigint FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid LIMIT 1) END AS parent,
+       pg_stat_get_numscans(i.indexrelid) AS scans
+FROM relations r
+JOIN pg_catalog.pg_index i ON i.indrelid = r.oid
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_am am ON am.oid = c.relam
+CROSS JOIN LATERAL (
+    SELECT array_agg(a.attname::text ORDER BY p.n) AS columns,
+           array_agg(CASE WHEN p.attnum = 0 THEN pg_get_indexdef(i.indexrelid, p.n::int, false) END
+                     ORDER BY p.n) AS expressions,
+           array_agg(i.indoption[p.n - 1]::int ORDER BY p.n) AS options,
+           array_agg(CASE WHEN NOT o.opcdefault THEN o.opcname::text END ORDER BY p.n) AS classes
+    FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS p(attnum, n)
+    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = p.attnum AND p.attnum <> 0
+    LEFT JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[p.n - 1]
+) k
+ORDER BY i.indrelid, c.relname"""
+
+
+CONSTRAINTS = f"""
+WITH {_USER_RELATIONS}
+SELECT q.conrelid::bigint AS relation, q.conname AS name, q.contype::text AS kind, q.convalidated AS validated,
+       pg_get_constraintdef(q.oid) AS definition, q.confrelid::bigint AS referenced, l.columns,
+       f.columns AS referenced_columns
+FROM relations r
+JOIN pg_catalog.pg_constraint q ON q.conrelid = r.oid AND q.contype IN ('p', 'u', 'f', 'c', 'x', 'n')
+CROSS JOIN LATERAL (
+    SELECT array_agg(a.attname::text ORDER BY p.n) AS columns FROM unnest(q.conkey) WITH ORDINALITY AS p(attnum, n)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = q.conrelid AND a.attnum = p.attnum
+) l
+CROSS JOIN LATERAL (
+    SELECT array_agg(a.attname::text ORDER BY p.n) AS columns FROM unnest(q.confkey) WITH ORDINALITY AS p(attnum, n)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = q.confrelid AND a.attnum = p.attnum
+) f
+ORDER BY q.conrelid, q.conname"""
+
+# The most volatile of the functions that share a name: an overload cannot be told by the name alone.
+FUNCTIONS = """
+SELECT p.proname AS name, min(CASE p.provolatile WHEN 'v' THEN '1v' WHEN 's' THEN '2s' ELSE '3i' END) AS volatility
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND p.prokind IN ('f', 'w', 'a')
+GROUP BY p.proname"""
