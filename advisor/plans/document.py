@@ -1,7 +1,8 @@
 """An EXPLAIN document, in the JSON format's property names, as a Plan.
 
 Every format is first brought into this form, so that one plan gives one tree. What the text format does not
-print is left out of `extra` whatever the format: properties that are zero, false or empty.
+print is left out of `extra` whatever the format: properties that are zero, false or empty. Block counts are told
+from "not measured" by the plan as a whole: where one node has some, those without have none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ def plan_of(document: Document) -> Plan:
     if not isinstance(top, Mapping):
         raise InputError('An EXPLAIN document has no "Plan".', hint="Give the whole output of EXPLAIN (FORMAT JSON).")
     try:
-        root = _node(top, 0)
+        root = _node(top, 0, measured=_any_blocks(top))
         planning = _mapping(document.get("Planning"))
         rest = {key: value for key, value in document.items() if key not in _PLAN_FIELDS and key != "Planning"}
         rest["Planning"] = {key: value for key, value in planning.items() if key not in _BLOCKS}
@@ -77,7 +78,7 @@ def plan_of(document: Document) -> Plan:
             query_parameters=_text(document.get("Query Parameters")),
             planning_ms=_float(document.get("Planning Time")),
             execution_ms=_float(document.get("Execution Time", document.get("Total Runtime"))),
-            planning_buffers=_buffers(planning, known=False),
+            planning_buffers=_buffers(planning) if _has_blocks(planning) else None,
             settings={str(k): str(v) for k, v in _mapping(document.get("Settings")).items()},
             triggers=tuple(_told(_mapping(trigger)) for trigger in _items(document.get("Triggers"))),
             jit=jit or None,
@@ -91,7 +92,7 @@ def plan_of(document: Document) -> Plan:
         ) from error
 
 
-def _node(properties: Document, depth: int) -> PlanNode:
+def _node(properties: Document, depth: int, *, measured: bool) -> PlanNode:
     if depth > _MAX_DEPTH:
         raise InputError(f"A plan is nested more than {_MAX_DEPTH} nodes deep.")
     node_type = properties.get("Node Type")
@@ -102,8 +103,8 @@ def _node(properties: Document, depth: int) -> PlanNode:
     relation = _text(properties.get("Relation Name"))
     used = _NODE_FIELDS | ({"Relation Name", "Schema"} if relation is not None else set())
     rest = {key: value for key, value in properties.items() if key not in used}
-    conditions = {key: str(rest.pop(key)) for key in tuple(rest) if key.endswith(_CONDITIONS)}
     removed = {key: float(rest.pop(key)) for key in tuple(rest) if key.startswith(_REMOVED)}
+    conditions = {key: str(rest.pop(key)) for key in tuple(rest) if key.endswith(_CONDITIONS)}
     return PlanNode(
         node_type=node_type,
         parent_relationship=_text(properties.get("Parent Relationship")),
@@ -127,20 +128,32 @@ def _node(properties: Document, depth: int) -> PlanNode:
         sort_key=_strings(properties.get("Sort Key")),
         group_key=_strings(properties.get("Group Key")),
         output=_strings(properties.get("Output")),
-        buffers=_buffers(properties, known=True),
+        buffers=_buffers(properties) if measured and loops is not None else None,
         workers_planned=_int(properties.get("Workers Planned")),
         workers_launched=_int(properties.get("Workers Launched")),
         extra=_told(rest),
-        children=tuple(_node(_mapping(child), depth + 1) for child in _items(properties.get("Plans"))),
+        children=tuple(
+            _node(_mapping(child), depth + 1, measured=measured) for child in _items(properties.get("Plans"))
+        ),
     )
 
 
-def _buffers(properties: Document, *, known: bool) -> Buffers | None:
-    """The blocks among the properties. `known`: zeros are told from "not measured" by the presence of a key."""
-    blocks = {field: int(properties[label]) for label, field in _BLOCKS.items() if label in properties}
-    if not blocks or not (known or any(blocks.values())):
-        return None
-    return Buffers(**blocks)
+def _any_blocks(properties: Document) -> bool:
+    waiting = [properties]
+    while waiting:
+        node = waiting.pop()
+        if _has_blocks(node):
+            return True
+        waiting += [_mapping(child) for child in _items(node.get("Plans"))]
+    return False
+
+
+def _has_blocks(properties: Document) -> bool:
+    return any(properties.get(label) for label in _BLOCKS)
+
+
+def _buffers(properties: Document) -> Buffers:
+    return Buffers(**{field: int(properties.get(label, 0)) for label, field in _BLOCKS.items()})
 
 
 def _told(properties: Document) -> dict[str, Any]:

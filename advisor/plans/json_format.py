@@ -14,6 +14,9 @@ def read_json(text: str) -> Iterator[dict[str, Any]]:
     A bare plan node (no `{"Plan": …}` around it) counts as one. InputError where the JSON is broken.
     """
     cleaned = unquoted_document(text)
+    if '\\\\"' in cleaned:
+        # Escaped once more on its way through a program's string constant.
+        cleaned = cleaned.replace('\\\\"', '\\"')
     decoder = json.JSONDecoder(strict=False)
     position = 0
     while (start := _next_start(cleaned, position)) is not None:

@@ -14,9 +14,7 @@ _ACTUAL = re.compile(
     r"\(actual (?:time=(?P<startup>[\d.]+)\.\.(?P<total>[\d.]+) )?rows=(?P<rows>[\d.]+) loops=(?P<loops>\d+)\)"
 )
 _NUMBERS = re.compile(r"\s*\((?:cost=|actual |never executed)")
-_HEAD = re.compile(
-    rf"(?P<name>[A-Z].*?)(?: using (?P<index>\"(?:[^\"]|\"\")*\"|\S+))?(?: on (?P<target>[^\s].*?))?\s*$"
-)
+_HEAD = re.compile(r"(?P<name>[A-Z].*?)(?: using (?P<index>\"(?:[^\"]|\"\")*\"|\S+))?(?: on (?P<target>[^\s].*?))?\s*$")
 _TARGET = re.compile(rf"(?:(?P<schema>{IDENTIFIER})\.)?(?P<name>{IDENTIFIER})(?:\s+(?P<alias>{IDENTIFIER}))?\s*$")
 _JOIN = re.compile(r"(?P<node>Nested Loop|Hash|Merge)(?: (?P<type>(?:Right )?(?:Left|Right|Full|Semi|Anti)))? Join$")
 _AGGREGATE = re.compile(r"(?:(?P<mode>Partial|Finalize) )?(?P<strategy>Hash|Group|Mixed|)Aggregate$")

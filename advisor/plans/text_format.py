@@ -1,12 +1,11 @@
 """The text format of EXPLAIN, 9.6 to 18, as documents in the JSON format's property names.
 
 The grammar is that of `src/backend/commands/explain.c`. Depth is told by the column of the arrows. What the text
-format does not print is filled in as the JSON format has it where it can be known: parent relationships, and
-buffer counts of zero in a plan that has some.
+format does not print is filled in as the JSON format has it where it can be known, such as parent relationships.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +28,7 @@ _TIMES = {
     "Execution time": "Execution Time",
     "Total runtime": "Execution Time",
 }
+_JIT_READERS: Mapping[str, Callable[[str], Any]] = {"Functions": int, "Options": options_of, "Timing": timing_of}
 
 
 @dataclass(slots=True)
@@ -70,11 +70,7 @@ def _document(group: Group) -> Properties:
             _read_line(draft, line)
         except (ValueError, KeyError) as error:
             raise _not_understood(line) from error
-    nodes = list(_nodes(draft.document["Plan"]))
-    if any(label.endswith(" Blocks") and not label.endswith("Heap Blocks") for node in nodes for label in node):
-        for node in nodes:
-            node.setdefault("Shared Hit Blocks", 0)
-    for node in nodes:
+    for node in _nodes(draft.document["Plan"]):
         _finish_keys(node)
     return draft.document
 
@@ -154,12 +150,10 @@ def _property(draft: _Draft, column: int, label: str, value: str) -> None:
         _worker(draft, column, int(label[7:]), value)
     elif label.startswith("JIT"):
         draft.section = (draft.worker if draft.worker is not None else draft.document).setdefault("JIT", {})
-    elif label in ("Functions", "Options", "Timing") and draft.section is not None:
-        readers = {"Functions": int, "Options": options_of, "Timing": timing_of}
-        draft.section[label] = readers[label](value)
+    elif label in _JIT_READERS and draft.section is not None:
+        draft.section[label] = _JIT_READERS[label](value)
     elif not _plan_property(draft, label, value):
-        target = draft.worker if draft.worker is not None else draft.section
-        target = draft.node if target is None or (draft.worker is not None and "Functions" in target) else target
+        target = next(t for t in (draft.worker, draft.section, draft.node) if t is not None)
         _set(target, draft.node["Node Type"], label, value)
 
 

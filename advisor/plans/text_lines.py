@@ -12,7 +12,8 @@ HEADER = re.compile(
     r"^(?P<indent>\s*)(?P<name>CTE \S.*|(?P<kind>InitPlan|SubPlan)(?: [\w$]+)?(?: \(returns [^)]*\))?)\s*$"
 )
 PROPERTY = re.compile(
-    r"^(?P<indent>\s*)(?P<label>Trigger [^:]+(?=: (?:time|calls)=)|[A-Z][A-Za-z0-9/_ ()-]{0,60}?):(?:\s+(?P<value>.*))?$",
+    r"^(?P<indent>\s*)(?P<label>Trigger [^:]+(?=: (?:time|calls)=)|[A-Z][A-Za-z0-9/_ ()-]{0,60}?):"
+    r"(?:\s+(?P<value>.*))?$",
     re.DOTALL,
 )
 TARGET = re.compile(r"^\s+(?:Foreign )?(?:Insert|Update|Delete|Merge) on \S+(?:\s\S+)?\s*$")
