@@ -49,7 +49,8 @@ class IndexNeed:
 class RewriteProposal:
     """A query to be rewritten by the `rewrites` stage. `kind` names the rewrite (`half_open_range`).
 
-    `column` and `table` say where; `detail` is what the rewrite's own code needs beyond that.
+    `column` and `table` say where; `detail` is what the rewrite's own code needs beyond that; `index` is what the
+    rewritten query would like where nothing serves it yet.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class RewriteProposal:
     table: QualifiedName
     column: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+    index: IndexNeed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

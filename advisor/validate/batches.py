@@ -119,8 +119,8 @@ def _batched(batch: Batch, others: Sequence[str | None], keys: Sequence[str]) ->
 def _keys(connection: psycopg.Connection, proposal: BatchProposal) -> list[str]:
     """Up to `KEYS` distinct values of the key column, in order."""
     statement = pgsql.SQL(
-        "SELECT DISTINCT {column}::text FROM (SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1000) AS some"
-        " ORDER BY 1 LIMIT {keys}"
+        "SELECT DISTINCT {column}::text FROM (SELECT {column} FROM {table} WHERE {column} IS NOT NULL"
+        " LIMIT 1000) AS some ORDER BY 1 LIMIT {keys}"
     ).format(
         column=pgsql.Identifier(proposal.column),
         table=pgsql.Identifier(proposal.table.schema, proposal.table.name),

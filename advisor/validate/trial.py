@@ -1,0 +1,216 @@
+"""Findings into recommendations: every remedy is tried on the lab, and its verdict goes with it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from advisor.indexes.candidates import candidates
+from advisor.indexes.ddl import create_index
+from advisor.model.advice import (
+    Advice,
+    BatchProposal,
+    Finding,
+    IndexCandidate,
+    IndexNeed,
+    Recommendation,
+    Remedy,
+    RewriteProposal,
+    Verdict,
+)
+from advisor.model.evidence import Evidence
+from advisor.model.report import Selection
+from advisor.rewrites.batch import Batch, batch
+from advisor.rewrites.half_open_range import rewrite
+from advisor.sql.pretty import pretty
+from advisor.validate.batches import try_batch
+from advisor.validate.indexes import IndexTrial, try_indexes
+from advisor.validate.lab import Lab
+from advisor.validate.rewrites import RewriteTrial, try_rewrite
+from advisor.validate.statements import MAX_SAMPLES, Runnable, runnables
+
+_R = TypeVar("_R", bound=Remedy)
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, done, of how many)."""
+
+NO_SANDBOX = Verdict(status="not_tested", reason="no throwaway server was used (--sandbox off)")
+_ADVICE = Verdict(status="not_tested", reason="a change of the application cannot be tried on a throwaway server")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """Recommendations without ids, with what choosing the indexes took."""
+
+    recommendations: tuple[Recommendation, ...]
+    selection: Selection
+
+
+def try_findings(
+    lab: Lab | None,
+    findings: Sequence[Finding],
+    evidence: Evidence,
+    *,
+    deadline: float | None = None,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> Trials:
+    """Tries every remedy of every finding. Without a lab all of them come back `not_tested`."""
+    queries: Mapping[str, Runnable] = {}
+    if lab is not None:
+        with lab.connect() as connection:
+            queries = runnables(evidence.workload.queries, evidence.usages, connection)
+    needs = _remedies(findings, IndexNeed)
+    indexes = _index_recommendations(lab, needs, queries, evidence, deadline, progress)
+    others = [*_remedies(findings, RewriteProposal), *_remedies(findings, BatchProposal), *_remedies(findings, Advice)]
+    found = list(indexes.recommendations)
+    for number, (finding, remedy) in enumerate(others):
+        progress("Trying rewrites", number, len(others))
+        found.extend(_recommendation(lab, finding, remedy, evidence))
+    return Trials(recommendations=tuple(_merged(found)), selection=indexes.selection)
+
+
+def _remedies(findings: Iterable[Finding], kind: type[_R]) -> list[tuple[Finding, _R]]:
+    return [(finding, remedy) for finding in findings for remedy in finding.remedies if isinstance(remedy, kind)]
+
+
+def _index_recommendations(
+    lab: Lab | None,
+    needs: Sequence[tuple[Finding, IndexNeed]],
+    queries: Mapping[str, Runnable],
+    evidence: Evidence,
+    deadline: float | None,
+    progress: Progress,
+) -> Trials:
+    if evidence.catalog is None:
+        return Trials(recommendations=(), selection=Selection())
+    wanted = candidates([need for _, need in needs], evidence.catalog)
+    if lab is None:
+        trials = tuple(IndexTrial(candidate=candidate, verdict=NO_SANDBOX) for candidate in wanted)
+        selection = Selection()
+    else:
+        progress("Building and running indexes", 0, len(wanted))
+        tried = try_indexes(lab, wanted, queries, deadline=deadline)
+        trials = tried.trials
+        selection = Selection(
+            chosen_bytes=sum(t.verdict.size_bytes or 0 for t in trials if t.verdict.status in ("proven", "predicted")),
+            base_cost=tried.base_cost,
+            chosen_cost=tried.chosen_cost,
+            what_if_calls=tried.plans_asked,
+        )
+    return Trials(
+        recommendations=tuple(_index_recommendation(trial, needs, evidence) for trial in trials), selection=selection
+    )
+
+
+def _index_recommendation(
+    trial: IndexTrial, needs: Sequence[tuple[Finding, IndexNeed]], evidence: Evidence
+) -> Recommendation:
+    candidate = trial.candidate
+    keys = [
+        finding.key
+        for finding, need in needs
+        if need.table == candidate.table and need.query_id in candidate.query_ids and _answers(candidate, need)
+    ]
+    ddl = create_index(candidate, evidence.catalog)
+    return Recommendation(
+        id="",
+        kind="create_index",
+        safety="safe",
+        statements=ddl.statements,
+        rollback=ddl.rollback,
+        notes=ddl.notes,
+        size_bytes=trial.verdict.size_bytes,
+        build_ms=trial.verdict.build_ms,
+        findings=tuple(dict.fromkeys(keys)),
+        verdict=trial.verdict,
+    )
+
+
+def _answers(candidate: IndexCandidate, need: IndexNeed) -> bool:
+    """Whether the candidate begins with what the need compares by equality, or with its sort or range."""
+    keys = {(key.column, key.expression) for key in candidate.keys}
+    wanted = need.equality or need.order[:1] or need.range[:1]
+    return all((key.column, key.expression) in keys for key in wanted)
+
+
+def _recommendation(lab: Lab | None, finding: Finding, remedy: Remedy, evidence: Evidence) -> Iterator[Recommendation]:
+    if isinstance(remedy, RewriteProposal):
+        yield from _rewritten(lab, finding, remedy, evidence)
+    elif isinstance(remedy, BatchProposal):
+        yield from _batched(lab, finding, remedy, evidence)
+    elif isinstance(remedy, Advice):
+        yield Recommendation(
+            id="",
+            kind=remedy.kind,
+            safety=remedy.safety,
+            statements=remedy.statements,
+            rollback=remedy.rollback,
+            notes=remedy.notes,
+            findings=(finding.key,),
+            verdict=_ADVICE,
+        )
+
+
+def _rewritten(
+    lab: Lab | None, finding: Finding, proposal: RewriteProposal, evidence: Evidence
+) -> Iterator[Recommendation]:
+    query = evidence.workload.query(proposal.query_id)
+    samples = query.samples[:MAX_SAMPLES] if query else ()
+    rewrites = [found for sample in samples if (found := rewrite(proposal, sample)) is not None]
+    if query is None or not rewrites:
+        return
+    needed = candidates([proposal.index], evidence.catalog) if proposal.index and evidence.catalog else ()
+    index = needed[0] if needed else None
+    if lab is None:
+        trial = RewriteTrial(rewrite=rewrites[0], verdict=NO_SANDBOX, index=index)
+    else:
+        trial = try_rewrite(lab, rewrites, float(max(query.calls, 1)), index)
+    ddl = create_index(trial.index, evidence.catalog) if trial.index else None
+    yield Recommendation(
+        id="",
+        kind="rewrite_query",
+        safety="review",
+        statements=ddl.statements if ddl else (),
+        rollback=ddl.rollback if ddl else (),
+        notes=(*trial.rewrite.notes, *(ddl.notes if ddl else ())),
+        replaces=trial.rewrite.original_sql,
+        rewritten_sql=trial.rewrite.rewritten_sql,
+        size_bytes=trial.verdict.size_bytes,
+        findings=(finding.key,),
+        verdict=trial.verdict,
+    )
+
+
+def _batched(
+    lab: Lab | None, finding: Finding, proposal: BatchProposal, evidence: Evidence
+) -> Iterator[Recommendation]:
+    query = evidence.workload.query(proposal.query_id)
+    form: Batch | None = batch(proposal, query) if query else None
+    if query is None or form is None:
+        return
+    keys = finding.evidence.get("sample_values") or [None] * form.parameter
+    verdict = NO_SANDBOX if lab is None else try_batch(lab, proposal, form, keys, query.calls)
+    notes = [f"${form.parameter} is the array of all keys that the page needs; run it once, before the loop."]
+    if form.key_added:
+        notes.append(f"{proposal.column} is returned as the last column, so that rows can be handed to their key.")
+    yield Recommendation(
+        id="",
+        kind="batch_queries",
+        safety="review",
+        notes=tuple(notes),
+        replaces=form.single_sql,
+        rewritten_sql=pretty(form.batched_sql),
+        findings=(finding.key,),
+        verdict=verdict,
+    )
+
+
+def _merged(recommendations: Iterable[Recommendation]) -> Iterator[Recommendation]:
+    """One recommendation per thing to do; the findings that ask for the same one share it."""
+    by_content: dict[object, Recommendation] = {}
+    for one in recommendations:
+        content = (one.kind, one.statements, one.rewritten_sql, one.notes)
+        if content in by_content:
+            first = by_content[content]
+            one = replace(first, findings=tuple(dict.fromkeys((*first.findings, *one.findings))))
+        by_content[content] = one
+    yield from by_content.values()
