@@ -10,6 +10,8 @@ from typing import Any, cast
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
+from advisor.sql.parse import strings
+
 _KIND_NAMES = {"Index": "CreateIndex", "Create": "CreateTable", "View": "CreateView", "CreateTableAs": "CreateTableAs"}
 _DROP_NAMES = {
     pb.OBJECT_INDEX: "DropIndex",
@@ -71,7 +73,7 @@ def _create_index(tree: pb.IndexStmt) -> dict[str, Any]:
 
 def _drop(tree: pb.DropStmt) -> dict[str, Any]:
     return {
-        "objects": tuple(tuple(_strings(item.list.items)) for item in tree.objects if item.HasField("list")),
+        "objects": tuple(strings(item.list.items) for item in tree.objects if item.HasField("list")),
         "concurrently": tree.concurrent,
         "if_exists": tree.missing_ok,
     }
@@ -98,7 +100,7 @@ def _subcommand(command: pb.AlterTableCmd) -> dict[str, Any]:
         facts |= {
             "name": constraint.conname,
             "constraint": pb.ConstrType.Name(constraint.contype).removeprefix("CONSTR_").lower(),
-            "columns": tuple(_strings(constraint.fk_attrs) or _strings(constraint.keys)),
+            "columns": strings(constraint.fk_attrs) or strings(constraint.keys),
             "validated": not constraint.skip_validation,
         }
     if definition.HasField("column_def"):
@@ -130,7 +132,7 @@ def _is_foreign_key(constraint: pb.Constraint) -> bool:
 
 def _foreign_key(constraint: pb.Constraint, column: str) -> tuple[tuple[str, ...], tuple[str | None, str]]:
     """(columns, referenced relation); an inline key's column is that of its column definition."""
-    return tuple(_strings(constraint.fk_attrs)) or (column,), _name(constraint.pktable)
+    return strings(constraint.fk_attrs) or (column,), _name(constraint.pktable)
 
 
 def _transaction(tree: pb.TransactionStmt) -> dict[str, Any]:
@@ -170,7 +172,128 @@ def _name(relation: pb.RangeVar) -> tuple[str | None, str]:
     return relation.schemaname or None, relation.relname
 
 
-def _strings(items: Any) -> list[str]:
+_READERS.items():
+        if isinstance(tree, node_type):
+            return read(tree)
+    relation = getattr(tree, "relation", None)
+    return {"relation": _name(relation)} if isinstance(relation, pb.RangeVar) and relation.relname else {}
+
+
+def _create_index(tree: pb.IndexStmt) -> dict[str, Any]:
+    return {
+        "relation": _name(tree.relation),
+        "only": not tree.relation.inh,
+        "index": tree.idxname or None,
+        "columns": tuple(key.index_elem.name or None for key in tree.index_params),
+        "unique": tree.unique,
+        "method": tree.access_method,
+        "concurrently": tree.concurrent,
+        "if_not_exists": tree.if_not_exists,
+    }
+
+
+def _drop(tree: pb.DropStmt) -> dict[str, Any]:
+    return {
+        "objects": tuple(strings(item.list.items) for item in tree.objects if item.HasField("list")),
+        "concurrently": tree.concurrent,
+        "if_exists": tree.missing_ok,
+    }
+
+
+def _alter_table(tree: pb.AlterTableStmt) -> dict[str, Any]:
+    relation = _name(tree.relation)
+    commands = [item.alter_table_cmd for item in tree.cmds]
+    constraints = [(command, found) for command in commands for found in _constraints(command)]
+    return {
+        "relation": relation,
+        "if_exists": tree.missing_ok,
+        "subcommands": tuple(_subcommand(command) for command in commands),
+        "foreign_keys": tuple(_foreign_key(c, command.name) for command, c in constraints if _is_foreign_key(c)),
+        "concurrently": any(getattr(command, "def").partition_cmd.concurrent for command in commands),
+    }
+
+
+def _subcommand(command: pb.AlterTableCmd) -> dict[str, Any]:
+    facts: dict[str, Any] = {"kind": pb.AlterTableType.Name(command.subtype).removeprefix("AT_"), "name": command.name}
+    definition = getattr(command, "def")
+    if definition.HasField("constraint"):
+        constraint = definition.constraint
+        facts |= {
+            "name": constraint.conname,
+            "constraint": pb.ConstrType.Name(constraint.contype).removeprefix("CONSTR_").lower(),
+            "columns": strings(constraint.fk_attrs) or strings(constraint.keys),
+            "validated": not constraint.skip_validation,
+        }
+    if definition.HasField("column_def"):
+        facts["column"] = definition.column_def.colname or command.name
+    return facts
+
+
+def _constraints(command: pb.AlterTableCmd) -> list[pb.Constraint]:
+    definition = getattr(command, "def")
+    inline = [item.constraint for item in definition.column_def.constraints]
+    return [definition.constraint, *inline] if definition.HasField("constraint") else inline
+
+
+def _create_table(tree: pb.CreateStmt) -> dict[str, Any]:
+    keys = []
+    for element in tree.table_elts:
+        column = element.column_def
+        keys += [
+            _foreign_key(i.constraint, column.colname) for i in column.constraints if _is_foreign_key(i.constraint)
+        ]
+        if _is_foreign_key(element.constraint):
+            keys.append(_foreign_key(element.constraint, ""))
+    return {"relation": _name(tree.relation), "if_not_exists": tree.if_not_exists, "foreign_keys": tuple(keys)}
+
+
+def _is_foreign_key(constraint: pb.Constraint) -> bool:
+    return bool(constraint.contype == pb.CONSTR_FOREIGN)
+
+
+def _foreign_key(constraint: pb.Constraint, column: str) -> tuple[tuple[str, ...], tuple[str | None, str]]:
+    """(columns, referenced relation); an inline key's column is that of its column definition."""
+    return strings(constraint.fk_attrs) or (column,), _name(constraint.pktable)
+
+
+def _transaction(tree: pb.TransactionStmt) -> dict[str, Any]:
+    kinds = {
+        pb.TRANS_STMT_BEGIN: "begin",
+        pb.TRANS_STMT_START: "begin",
+        pb.TRANS_STMT_COMMIT: "commit",
+        pb.TRANS_STMT_ROLLBACK: "rollback",
+        pb.TRANS_STMT_SAVEPOINT: "savepoint",
+    }
+    return {"transaction": kinds.get(tree.kind, "other")}
+
+
+def _reindex(tree: pb.ReindexStmt) -> dict[str, Any]:
+    options = [item.def_elem.defname for item in tree.params]
+    facts: dict[str, Any] = {"concurrently": "concurrently" in options}
+    if tree.relation.relname:
+        facts["objects" if tree.kind == pb.REINDEX_OBJECT_INDEX else "relation"] = (
+            (tuple(part for part in _name(tree.relation) if part),)
+            if tree.kind == pb.REINDEX_OBJECT_INDEX
+            else _name(tree.relation)
+        )
+    return facts
+
+
+def _vacuum(tree: pb.VacuumStmt) -> dict[str, Any]:
+    relations = [item.vacuum_relation.relation for item in tree.rels]
+    facts: dict[str, Any] = {"full": any(item.def_elem.defname == "full" for item in tree.options)}
+    return facts | ({"relation": _name(relations[0])} if relations else {})
+
+
+def _truncate(tree: pb.TruncateStmt) -> dict[str, Any]:
+    return {"relation": _name(tree.relations[0].range_var)} if tree.relations else {}
+
+
+def _name(relation: pb.RangeVar) -> tuple[str | None, str]:
+    return relation.schemaname or None, relation.relname
+
+
+def strings(items: Any) -> list[str]:
     return [item.string.sval for item in items if item.HasField("string")]
 
 
