@@ -153,7 +153,8 @@ def _figure_special(kind: str | None, node: pb.Node) -> str:
     if kind == "a_expr" and node.a_expr.kind == pb.AEXPR_NULLIF:
         return "nullif"
     if kind == "sqlvalue_function":
-        return pb.SQLValueFunctionOp.Name(node.sqlvalue_function.op).removeprefix("SVFOP_").lower().removesuffix("_n")
+        operation: str = pb.SQLValueFunctionOp.Name(node.sqlvalue_function.op)
+        return operation.removeprefix("SVFOP_").lower().removesuffix("_n")
     if kind == "sub_link":
         return _figure_sublink(node.sub_link)
     return "?column?"

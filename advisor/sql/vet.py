@@ -1,0 +1,95 @@
+"""The first barrier before a text from outside is planned or run on a sandbox.
+
+The second and real one is the sandbox's unprivileged login: this one refuses early and says why.
+"""
+
+import re
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from advisor.errors import SqlError
+from advisor.model.usage import StatementKind
+from advisor.sql.parse import parse, strings, unwrap, walk
+
+_KINDS: dict[str, StatementKind] = {
+    "SelectStmt": "select",
+    "InsertStmt": "insert",
+    "UpdateStmt": "update",
+    "DeleteStmt": "delete",
+    "MergeStmt": "merge",
+}
+
+_DANGEROUS = re.compile(
+    r"pg_(?:read_(?:binary_)?file|ls_|stat_file|file_|sleep|terminate_|cancel_|reload_|rotate_|promote|switch_|advisory_"
+    r"|try_advisory|notify|logical_|create_|drop_|copy_|replication_|backup_|start_|stop_|wal_replay|import_|export_"
+    r"|current_logfile|hba_file|ident_file|prewarm|autoprewarm|restore_|clear_|stat_reset|log_|nextoid|extension_)"
+    r"|lo_|lo(?:read|write|creat)|dblink|set_config$|setval$|(?:query|table|cursor|schema|database)_to_xml"
+    r"|ts_stat$|ts_rewrite$|crosstab|connectby|xpath_table|binary_upgrade|plpgsql_|plpython|plperl|pltcl"
+    r"|file_fdw|postgres_fdw|gin_clean|brin_|amcheck|bt_|heap_page|get_raw_page"
+)
+"""Functions that reach files, the network, other sessions or the server's state, that wait, or run a text as SQL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vetted:
+    """The answer about a text.
+
+    Attributes:
+        allowed: it may be handed to a sandbox's unprivileged login.
+        reason: why not, as a sentence; None where allowed.
+        kind: of the statement, None where there is not exactly one.
+        readonly: it changes no table and locks no rows, as far as its text shows.
+    """
+
+    allowed: bool
+    reason: str | None = None
+    kind: StatementKind | None = None
+    readonly: bool = False
+
+
+def vet_statement(sql: str) -> Vetted:
+    """Whether a text is one plain query or write that may run on a sandbox; never raises.
+
+    Allowed are SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE and MERGE, also under WITH, without SELECT INTO and
+    without functions that reach beyond the tables.
+    """
+    try:
+        statements = parse(sql).stmts
+    except SqlError as error:
+        return _refused(error.what)
+    if len(statements) != 1:
+        return _refused("It is not exactly one statement.")
+    statement = unwrap(statements[0].stmt)
+    kind = _KINDS.get(statement.DESCRIPTOR.name)
+    if kind is None:
+        return _refused("It is a utility statement, not a query.", "utility")
+    readonly = kind == "select"
+    for message in walk(statement):
+        name = message.DESCRIPTOR.name
+        if reason := _objection(name, message):
+            return _refused(reason, kind)
+        if name == "LockingClause" or (name in _KINDS and name != "SelectStmt"):
+            readonly = False
+        if name == "FuncCall" and strings(message.funcname)[-1] in _WRITING_FUNCTIONS:
+            readonly = False
+    return Vetted(allowed=True, kind=kind, readonly=readonly)
+
+
+_WRITING_FUNCTIONS = frozenset({"nextval"})
+
+
+def _objection(name: str, message: Message) -> str | None:
+    if name == "IntoClause":
+        return "SELECT INTO creates a table."
+    if name == "FuncCall":
+        function = strings(message.funcname)[-1].lower()
+        if _DANGEROUS.match(function):
+            return f"It calls {function}(), which reaches beyond the tables or waits."
+    if name == "RangeVar" and message.catalogname:
+        return "It names a relation of another database."
+    return None
+
+
+def _refused(reason: str, kind: StatementKind | None = None) -> Vetted:
+    return Vetted(allowed=False, reason=reason, kind=kind)
