@@ -3,9 +3,8 @@
 from advisor.model.workload import Query
 
 FASTEST_ROWS_PER_MS = 50_000.0
-"""Rows that a sequential scan filters per millisecond at best: narrow cached rows, three processes (a simple filter takes
-about 50 ns per row in each). A query that is faster than this did not scan the table, so the size is wrong or an index
-serves it."""
+"""Rows that a sequential scan filters per millisecond at best: narrow cached rows, three processes, about 50 ns per row
+in each. A query that is faster than this did not scan the table: the size is wrong or an index serves it."""
 
 NOTICEABLE_MEAN_MS = 2.0
 """A query faster than this is not what makes an application slow, however often it runs; its calls may be (NPO001)."""

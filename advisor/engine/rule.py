@@ -9,7 +9,7 @@ from advisor.model.advice import Confidence, Finding, Impact, Location, Remedy, 
 from advisor.model.evidence import Evidence
 
 Scope = Literal["plan_node", "plan", "query", "unit", "table", "index", "statement", "workload"]
-Need = Literal["catalog", "plans", "workload", "timings", "sessions", "migrations"]
+Need = Literal["catalog", "plans", "workload", "timings", "sessions", "migrations", "tables"]
 
 PAGE_HEADINGS = (
     "What it does",

@@ -34,6 +34,10 @@ def missing_evidence(rule: Rule, evidence: Evidence) -> str | None:
         "timings": (any(query.timed_calls for query in workload.queries), "no durations in the input"),
         "sessions": (any(i.format in SESSION_FORMATS for i in workload.inputs), "no log with sessions in the input"),
         "migrations": (bool(evidence.migrations), "no migrations in the input"),
+        "tables": (
+            bool(workload.plans) or (evidence.catalog is not None and bool(workload.queries)),
+            "neither plans nor statements with a catalog: give --dsn or --schema",
+        ),
     }
     return next((reasons[need][1] for need in sorted(rule.needs) if not reasons[need][0]), None)
 
