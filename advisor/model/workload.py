@@ -98,6 +98,15 @@ class RepetitionInstance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ancestor:
+    """A query that ran before the first child of a unit: in so many units, and so often in all of them."""
+
+    query_id: str
+    units: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repetition:
     """A query that ran repeatedly within units of work, after the same parent.
 
@@ -107,6 +116,8 @@ class Repetition:
         units: units in which the parent ran before the child, repeated or not; `units_repeated` with >= 2 calls.
         calls: over all units; `max_calls` in one unit.
         between: ids of other queries that ran between the children (nested or interleaved ones).
+        ancestors: the last few queries before the first child, the latest first (an interleaved child comes right
+            before it, the real parent earlier); counted over the units with a repetition.
         instances: the largest units, a bounded number.
     """
 
@@ -120,6 +131,7 @@ class Repetition:
     duration_us: int
     gap_us: int
     between: tuple[str, ...] = ()
+    ancestors: tuple[Ancestor, ...] = ()
     instances: tuple[RepetitionInstance, ...] = ()
 
 

@@ -1,0 +1,120 @@
+"""From a query that repeats within units of work to a loop over another query's rows, or to nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from advisor.engine.relations import LookUp, look_up, related
+from advisor.model.advice import Confidence
+from advisor.model.evidence import Evidence
+from advisor.model.workload import Query, Repetition, RepetitionInstance
+
+MIN_VALUES = 5
+"""Different keys in one unit: two or three look-ups of a kind are how any page is built, five are a loop."""
+
+MIN_CALLS_PER_PARENT = 2.0
+"""Look-ups per execution of the parent: a session that serves many small requests has one of each."""
+
+MIN_DISTINCT_SHARE = 0.5
+"""Of the look-ups, those with a new value: the same value again and again wants a cache, not a batch."""
+
+ROW_COUNT_TOLERANCE = 0.1
+"""The parent's rows may differ from the keys looked up by this share (NULLs, duplicates) and still prove the loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """A look-up once per row of the parent.
+
+    Attributes:
+        proof: `row_count` where the parent returned as many rows as keys were looked up, else `structural`.
+        total_ms: time the application waited in the loops: the look-ups and the pauses between them.
+        saved_ms: of it, what one round trip per unit would not take.
+    """
+
+    repetition: Repetition
+    key: LookUp
+    parent: Query
+    proof: Literal["structural", "row_count"]
+    confidence: Confidence
+    calls_saved: int
+    total_ms: float
+    saved_ms: float
+    instances: Sequence[dict[str, Any]]
+    sample_values: Sequence[str | None]
+
+
+def loop_of(repetition: Repetition, evidence: Evidence) -> Loop | None:
+    """The loop, where the look-up is by a key that the rows of an earlier query of the same unit name."""
+    usage = evidence.usages.get(repetition.query_id)
+    loops = [i for i in repetition.instances if _is_loop(i)]
+    if usage is None or evidence.catalog is None or not loops:
+        return None
+    key = look_up(usage, evidence.catalog)
+    parent = _parent(repetition, key, evidence) if key is not None else None
+    if key is None or parent is None or not _only_key_varies(loops, key):
+        return None
+    counted = [i for i in loops if i.parent_rows is not None]
+    by_rows = bool(counted) and all(_rows_match(i) for i in counted)
+    saved = repetition.calls - repetition.units
+    total_ms = (repetition.duration_us + repetition.gap_us) / 1000
+    return Loop(
+        repetition=repetition,
+        key=key,
+        parent=parent,
+        proof="row_count" if by_rows else "structural",
+        confidence="high" if by_rows or repetition.units_repeated > 1 else "medium",
+        calls_saved=saved,
+        total_ms=round(total_ms, 3),
+        saved_ms=round(total_ms * saved / repetition.calls, 3),
+        instances=[_instance(i, parent.id) for i in loops],
+        sample_values=next((i.keys[0] for i in loops if i.keys), ()),
+    )
+
+
+def _is_loop(instance: RepetitionInstance) -> bool:
+    enough = instance.distinct_parameters >= MIN_VALUES
+    return enough and instance.distinct_parameters >= instance.calls * MIN_DISTINCT_SHARE
+
+
+def _parent(repetition: Repetition, key: LookUp, evidence: Evidence) -> Query | None:
+    """The latest query before the look-ups that is related to them and ran much more rarely."""
+    assert evidence.catalog is not None
+    for ancestor in repetition.ancestors:
+        usage = evidence.usages.get(ancestor.query_id)
+        calls = sum(i.calls for i in repetition.instances) / max(len(repetition.instances), 1)
+        rarely = calls >= MIN_CALLS_PER_PARENT * ancestor.calls / max(ancestor.units, 1)
+        if usage is not None and usage.kind == "select" and rarely and related(usage, key, evidence.catalog):
+            return evidence.workload.query(ancestor.query_id)
+    return None
+
+
+def _only_key_varies(loops: Sequence[RepetitionInstance], key: LookUp) -> bool:
+    """Whether the other values stay the same within each unit: only then can one query answer for all keys."""
+    for instance in loops:
+        others = {k[: key.parameter - 1] + k[key.parameter :] for k in instance.keys}
+        if len(others) > 1:
+            return False
+    return True
+
+
+def _rows_match(instance: RepetitionInstance) -> bool:
+    rows = instance.parent_rows or 0
+    return abs(rows - instance.distinct_parameters) <= max(1.0, rows * ROW_COUNT_TOLERANCE)
+
+
+def _instance(instance: RepetitionInstance, parent_id: str) -> dict[str, Any]:
+    return {
+        "session": instance.session,
+        "from": _instant(instance.from_us),
+        "to": _instant(instance.to_us),
+        "calls": instance.calls,
+        "parent_query": parent_id,
+    }
+
+
+def _instant(at_us: int | None) -> str | None:
+    if at_us is None:
+        return None
+    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
