@@ -9,6 +9,7 @@ from advisor.engine.relations import LookUp, look_up, related
 from advisor.model.advice import Confidence
 from advisor.model.evidence import Evidence
 from advisor.model.workload import Query, Repetition, RepetitionInstance
+from advisor.sql.usage import usage_of
 
 MIN_VALUES = 5
 """Different keys in one unit: two or three look-ups of a kind are how any page is built, five are a loop."""
@@ -47,11 +48,12 @@ class Loop:
 
 def loop_of(repetition: Repetition, evidence: Evidence) -> Loop | None:
     """The loop, where the look-up is by a key that the rows of an earlier query of the same unit name."""
-    usage = evidence.usages.get(repetition.query_id)
     loops = [i for i in repetition.instances if _is_loop(i)]
-    if usage is None or evidence.catalog is None or not loops:
+    query = evidence.workload.query(repetition.query_id)
+    if query is None or evidence.catalog is None or repetition.query_id not in evidence.usages or not loops:
         return None
-    key = look_up(usage, evidence.catalog)
+    # The normalised text: there every value is a parameter, numbered like the values of the instances.
+    key = look_up(usage_of(query.sql, evidence.catalog), evidence.catalog)
     parent = _parent(repetition, key, evidence) if key is not None else None
     if key is None or parent is None or not _only_key_varies(loops, key):
         return None
