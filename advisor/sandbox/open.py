@@ -1,0 +1,140 @@
+"""From a choice (`--sandbox`) to a running throwaway PostgreSQL."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from advisor.errors import SandboxError, UsageError
+from advisor.sandbox import binaries as programs
+from advisor.sandbox.binaries import Binaries
+from advisor.sandbox.cluster import Server, make_data, make_folder, start_server, usable_binaries
+from advisor.sandbox.given import open_given
+from advisor.sandbox.host import cache_folder, server_account, temp_folder
+from advisor.sandbox.register import Lease, new_lease, reap
+from advisor.sandbox.rights import ADMIN, USER
+from advisor.sandbox.server import ProviderName, Sandbox, planner_notice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is wanted: the target's major version and `system_identifier`, None where there is no target."""
+
+    id: str
+    target_major: int | None = None
+    target_system_identifier: str | None = None
+
+
+def open_sandbox(
+    choice: str = "auto",
+    *,
+    target_major: int | None = None,
+    target_system_identifier: str | None = None,
+    id: str = "S1",  # noqa: A002 the report's word
+) -> Sandbox:
+    """Starts a throwaway PostgreSQL; close it, or use it as a context manager.
+
+    Args:
+        choice: `auto`, `embedded`, `local`, or the URL of a server on which a database may be made.
+        target_major: the major version of the server whose planner matters; None where unknown.
+        target_system_identifier: the target's own, so that a URL that leads to it is refused.
+        id: as the report is to name it.
+
+    Raises SandboxError where it cannot be had and UsageError for an unknown choice; leaves nothing behind then.
+    """
+    request = Request(id=id, target_major=target_major, target_system_identifier=target_system_identifier)
+    if choice.startswith(("postgresql:", "postgres:", "postgresql+")):
+        return open_given(choice, id=id, target_system_identifier=target_system_identifier, target_major=target_major)
+    provider = PROVIDERS.get(choice)
+    if provider is None:
+        raise UsageError(
+            f"There is no sandbox '{choice}'.", hint=f"Use one of {', '.join(PROVIDERS)}, or a postgresql:// URL."
+        )
+    return provider(request)
+
+
+def _auto(request: Request) -> Sandbox:
+    if request.target_major is not None:
+        found = programs.local(request.target_major)
+        if found is not None:
+            return _run("local", found, request)
+    return _embedded(request)
+
+
+def _embedded(request: Request) -> Sandbox:
+    return _run("embedded", programs.embedded(), request)
+
+
+def _local(request: Request) -> Sandbox:
+    found = programs.local(request.target_major) or programs.local()
+    if found is None:
+        raise SandboxError(
+            "No PostgreSQL server is installed here.",
+            why="There is no postgres beside an initdb on the PATH, at pg_config --bindir or in /usr/lib/postgresql.",
+            hint="Install one (apt install postgresql), or use --sandbox embedded.",
+        )
+    return _run("local", found, request)
+
+
+def _docker(_request: Request) -> Sandbox:
+    raise SandboxError(
+        "The Docker sandbox is not available in this version.",
+        hint="Use --sandbox auto, embedded or local, or the URL of a server on which a database may be made.",
+    )
+
+
+Provider = Callable[[Request], Sandbox]
+
+PROVIDERS: Mapping[str, Provider] = {"auto": _auto, "embedded": _embedded, "local": _local, "docker": _docker}
+
+
+def _run(provider: ProviderName, binaries: Binaries, request: Request) -> Sandbox:
+    account = server_account()
+    cache = cache_folder()
+    reap(cache)
+    lease = new_lease(cache)
+    try:
+        folder = lease.add(temp_folder(account) / f"pg-query-advisor-{secrets.token_hex(8)}")
+        make_folder(folder, account)
+        bin_folder = usable_binaries(binaries, account, cache, lease)
+        server = _start(binaries, bin_folder, folder, cache, lease)
+        return _sandbox(provider, binaries, request, server, lease)
+    except OSError as error:
+        lease.end()
+        place = f" ({error.filename})" if error.filename else ""
+        raise SandboxError(
+            "The files of the throwaway PostgreSQL cannot be written.",
+            why=f"{error.strerror}{place}.",
+            hint="Free some disk space (about 200 MB are needed), or set TMPDIR and XDG_CACHE_HOME to other folders.",
+        ) from error
+    except BaseException:
+        lease.end()
+        raise
+
+
+def _start(binaries: Binaries, bin_folder: Path, folder: Path, cache: Path, lease: Lease) -> Server:
+    account = server_account()
+    password = make_data(binaries, bin_folder, account, cache, lease, folder)
+    return start_server(bin_folder, binaries.major, account, lease, folder, password)
+
+
+def _sandbox(provider: ProviderName, binaries: Binaries, request: Request, server: Server, lease: Lease) -> Sandbox:
+    """Gives both logins passwords of this run, and the sandbox to the caller."""
+    where: dict[str, Any] = {"host": server.host, "port": server.port}
+    logins = {name: secrets.token_urlsafe(24) for name in (USER, ADMIN)}
+    with psycopg.connect(**where, user=ADMIN, password=server.password, dbname="postgres") as connection:
+        for name, password in logins.items():
+            connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), password))
+    return Sandbox(
+        id=request.id,
+        provider=provider,
+        admin={**where, "user": ADMIN, "password": logins[ADMIN], "dbname": "postgres"},
+        user={**where, "user": USER, "password": logins[USER]},
+        release=lease.end,
+        data_directory=str(server.data),
+        notice=planner_notice(binaries.major, request.target_major),
+    )

@@ -1,0 +1,24 @@
+"""Fixtures for every folder: one throwaway server per session, one fresh database per test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from advisor.sandbox.open import open_sandbox
+from advisor.sandbox.server import Sandbox
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """The embedded server, for the whole session: use `database` to write to it."""
+    with open_sandbox("embedded") as opened:
+        yield opened
+
+
+@pytest.fixture
+def database(sandbox: Sandbox, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of an empty database, for `sandbox.connect(database)`; it is dropped after the test."""
+    name = f"test_{abs(hash(request.node.nodeid)):x}"
+    sandbox.create_database(name)
+    yield name
+    sandbox.drop_database(name)
