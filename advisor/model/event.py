@@ -26,6 +26,7 @@ class Event(NamedTuple):
         line: 1-based line of the input where the record begins.
         sqlstate: of an error.
         message: of an error.
+        calls: executions that it stands for (`-- calls: N` in a `.sql` file); 1 in a log.
     """
 
     kind: EventKind
@@ -44,3 +45,4 @@ class Event(NamedTuple):
     line: int | None = None
     sqlstate: str | None = None
     message: str | None = None
+    calls: int = 1

@@ -1,0 +1,171 @@
+"""What PostgreSQL writes into its messages: durations, statements, parameters, plans, times.
+
+Source: `src/backend/tcop/postgres.c` (check_log_duration, errdetail_params), `contrib/auto_explain`.
+"""
+
+import re
+from calendar import timegm
+from functools import lru_cache
+
+import orjson
+
+from advisor.model.event import PlanFormat
+
+MESSAGE = re.compile(
+    r"(?:duration: (\d+)\.(\d{3}) ms(?:  )?)?(?:(statement|parse|bind|execute|plan)\b([^:\n]*):(?: |(?=\n)|$))?(.*)",
+    re.DOTALL,
+)
+"""Groups: milliseconds, microseconds, step, its name, text."""
+
+_PARAMETER = re.compile(r"\$(\d+) = (?:NULL|'((?:[^']|'')*)')(?:, )?")
+_PARAMETER_LABELS = ("parameters: ", "Parameters: ")
+
+_ZONES = {
+    "UTC": 0,
+    "GMT": 0,
+    "Z": 0,
+    "WET": 0,
+    "WEST": 60,
+    "BST": 60,
+    "IST": 330,
+    "CET": 60,
+    "CEST": 120,
+    "EET": 120,
+    "EEST": 180,
+    "MSK": 180,
+    "EST": -300,
+    "EDT": -240,
+    "CST": -360,
+    "CDT": -300,
+    "MST": -420,
+    "MDT": -360,
+    "PST": -480,
+    "PDT": -420,
+    "BRT": -180,
+    "JST": 540,
+    "KST": 540,
+    "AEST": 600,
+    "AEDT": 660,
+    "NZST": 720,
+    "NZDT": 780,
+}
+"""Minutes east of UTC of the abbreviations that `%m` prints; others are taken as UTC (differences still hold)."""
+
+
+def parse_parameters(detail: str) -> tuple[str | None, ...] | None:
+    """The bind values of `parameters: $1 = 'it''s', $2 = NULL` (with or without the label); None if it is not that."""
+    if detail.startswith(_PARAMETER_LABELS):
+        detail = detail[12:]
+    found = _PARAMETER.findall(detail)
+    if not found:
+        return None
+    if "NULL" not in detail and "'" in detail:
+        return tuple([value.replace("''", "'") for _, value in found])
+    return tuple(
+        None if match[0].removesuffix(", ").endswith("= NULL") else match[2].replace("''", "'")
+        for match in _PARAMETER.finditer(detail)
+    )
+
+
+@lru_cache(maxsize=4096)
+def second_us(second: str, zone: str) -> int | None:
+    """Microseconds since the epoch of `2026-11-20 23:03:00` in a zone (`UTC`, `CET`, `+02`, `-0330`, `+05:30`).
+
+    None where it is no time of the calendar.
+    """
+    try:
+        year, month, day = int(second[:4]), int(second[5:7]), int(second[8:10])
+        hour, minute, whole = int(second[11:13]), int(second[14:16]), int(second[17:19])
+    except ValueError:
+        return None
+    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and whole <= 60 and year >= 1970):
+        return None
+    return (timegm((year, month, day, hour, minute, whole)) - _offset_minutes(zone) * 60) * 1_000_000
+
+
+def _offset_minutes(zone: str) -> int:
+    if zone[:1] in ("+", "-"):
+        digits = zone[1:].replace(":", "")
+        minutes = int(digits[:2] or 0) * 60 + int(digits[2:4] or 0)
+        return -minutes if zone[0] == "-" else minutes
+    return _ZONES.get(zone.upper(), 0)
+
+
+def timestamp_us(text: str) -> int | None:
+    """Microseconds since the epoch of `2026-11-20 23:03:00.123 UTC`, the form of csvlog and jsonlog; None if not."""
+    stamp, _, zone = text.partition(" ")[2].partition(" ")
+    second, _, fraction = stamp.partition(".")
+    base = second_us(f"{text[:10]} {second}", zone)
+    if base is None:
+        return None
+    return base + int(fraction[:6].ljust(6, "0")) if fraction.isdigit() else base
+
+
+_JSON_STRING = r'"((?:[^"\\]|\\.)*)"'
+_JSON_QUERY = re.compile(rf'"Query Text": {_JSON_STRING}')
+_JSON_PARAMETERS = re.compile(rf'"Query Parameters": {_JSON_STRING}')
+_YAML_QUERY = re.compile(rf"^\s*Query Text: {_JSON_STRING}", re.MULTILINE)
+_XML_QUERY = re.compile(r"<Query-Text>(.*?)</Query-Text>", re.DOTALL)
+_PLAN_ROOT = re.compile(r"^[^\n]*\(cost=\d", re.MULTILINE)
+_TEXT_PARAMETERS = re.compile(r"^Query Parameters: (?=\$1 = )", re.MULTILINE)
+_ROOT_ROWS = re.compile(r'"Actual Rows": ([\d.]+)|actual (?:time=[\d.]+ )?rows=([\d.]+)|Actual Rows: ([\d.]+)')
+
+
+def split_plan(body: str) -> tuple[str | None, tuple[str | None, ...] | None, str, PlanFormat]:
+    """An auto_explain message taken apart: query text, parameters, plan and its format.
+
+    The plan keeps the query text where the format has it inside (JSON, XML, YAML); a text plan starts at its root.
+    """
+    text = body.lstrip()
+    if text.startswith("{"):
+        query, bound = _JSON_QUERY.search(text), _JSON_PARAMETERS.search(text)
+        sql = _unescape(query[1]) if query else None
+        return _clean(sql), parse_parameters(_unescape(bound[1]) or "") if bound else None, text, "json"
+    if text.startswith("<"):
+        query = _XML_QUERY.search(text)
+        return _clean(_unescape_xml(query[1]) if query else None), None, text, "xml"
+    if not text.startswith("Query Text: ") or (_YAML_QUERY.match(text) and "\nPlan:" in text):
+        query = _YAML_QUERY.search(text)
+        return _clean(_unescape(query[1]) if query else None), None, text, "yaml" if query else "text"
+    root = _PLAN_ROOT.search(text)
+    head, plan = (text[12 : root.start()], text[root.start() :]) if root else (text[12:], "")
+    bound = _TEXT_PARAMETERS.search(head)
+    if not bound:
+        return _clean(head), None, plan, "text"
+    return _clean(head[: bound.start()]), parse_parameters(head[bound.end() :]), plan, "text"
+
+
+def root_rows(plan: str) -> int | None:
+    """Rows that the root of a plan (as text in any format) really returned; None without ANALYZE."""
+    found = _ROOT_ROWS.search(plan)
+    return round(float(found[1] or found[2] or found[3])) if found else None
+
+
+def _unescape(text: str) -> str | None:
+    try:
+        return str(orjson.loads(f'"{text}"'))
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _unescape_xml(text: str) -> str:
+    for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#x0d;", "\r"), ("&amp;", "&")):
+        text = text.replace(entity, character)
+    return text
+
+
+def _clean(sql: str | None) -> str | None:
+    return sql.strip().rstrip("; \n\t") or None if sql else None
+
+
+_LOCALISED = re.compile(
+    r"(?:FEHLER|ANWEISUNG|ERREUR|INSTRUCTION ?|D[ÉE]TAIL|SENTENCIA|DETALLE|ERRORE|ISTRUZIONE|DETTAGLI|ERRO|COMANDO"
+    r"|DETALHE|ОШИБКА|ОПЕРАТОР|ПОДРОБНОСТИ|СООБЩЕНИЕ|ログ|エラー|文|日志|日誌|错误|錯誤|语句|로그|오류|명령 구문):  "
+    r"|LOG:  (?:Dauer|durée|duración|durata|duração|продолжительность|Anweisung|instruction|sentencia|istruzione)\b",
+)
+
+
+def localised_line(text: str) -> str | None:
+    """The first line with a severity or duration in another language than English, or None."""
+    found = _LOCALISED.search(text)
+    return text[text.rfind("\n", 0, found.start()) + 1 :].split("\n", 1)[0][:200] if found else None

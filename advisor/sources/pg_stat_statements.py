@@ -1,0 +1,104 @@
+"""`pg_stat_statements` of a live server: catalog queries only, the current database only.
+
+Source: PostgreSQL manual, "pg_stat_statements"; `total_time` became `total_exec_time` in 13.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql as compose
+
+HIDDEN_TEXT = "<insufficient privilege>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementStatistics:
+    """One row: a normalised text and its sums since the last reset. Durations in microseconds."""
+
+    sql: str
+    database: str
+    user: str | None
+    calls: int
+    total_us: int
+    mean_us: float
+    min_us: int
+    max_us: int
+    rows: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Availability:
+    """Filled in by `read`: whether the view could be read (`reason` says why not), and how many texts were hidden."""
+
+    reason: str | None = None
+    hidden: int = 0
+    version: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def read(connection: psycopg.Connection[Any], availability: Availability) -> Iterator[StatementStatistics]:
+    """The statements of the current database, most time first; nothing where the view is not there.
+
+    Rows of which the role may not see the text are counted in `availability.hidden`.
+    """
+    availability.version = connection.info.server_version // 10000
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n.nspname FROM pg_catalog.pg_extension e"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'"
+        )
+        row = cursor.fetchone()
+    if row is None:
+        availability.reason = (
+            "The extension pg_stat_statements is not there. It needs shared_preload_libraries ="
+            " 'pg_stat_statements', a restart, and CREATE EXTENSION pg_stat_statements."
+        )
+        return
+    try:
+        rows = _rows(connection, row[0])
+    except psycopg.Error as error:
+        availability.reason = f"pg_stat_statements cannot be read: {str(error).splitlines()[0]}."
+        return
+    for text, database, user, calls, total, mean, lowest, highest, count in rows:
+        if text is None or text == HIDDEN_TEXT:
+            availability.hidden += 1
+            continue
+        yield StatementStatistics(
+            sql=text,
+            database=database,
+            user=user,
+            calls=calls,
+            total_us=round(total * 1000),
+            mean_us=mean * 1000,
+            min_us=round(lowest * 1000),
+            max_us=round(highest * 1000),
+            rows=count,
+        )
+    if availability.hidden:
+        availability.notes.append(
+            f"pg_stat_statements hides the texts of {availability.hidden} statements of other users:"
+            " GRANT pg_read_all_stats to the role to see them."
+        )
+
+
+def _rows(connection: psycopg.Connection[Any], schema: str) -> list[tuple[Any, ...]]:
+    view = compose.Identifier(schema, "pg_stat_statements")
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s::regclass AND attnum > 0",
+            [view.as_string(connection)],
+        )
+        names = {name for (name,) in cursor.fetchall()}
+        middle = "exec_" if "total_exec_time" in names else ""
+        columns = [compose.Identifier("s", f"{what}_{middle}time") for what in ("total", "mean", "min", "max")]
+        toplevel = compose.SQL("AND s.toplevel") if "toplevel" in names else compose.SQL("")
+        cursor.execute(
+            compose.SQL(
+                "SELECT s.query, d.datname::text, pg_catalog.pg_get_userbyid(s.userid)::text, s.calls, {}, s.rows"
+                " FROM {} s JOIN pg_catalog.pg_database d ON d.oid = s.dbid"
+                " WHERE d.datname = pg_catalog.current_database() AND s.calls > 0 {} ORDER BY {} DESC, s.queryid"
+            ).format(compose.SQL(", ").join(columns), view, toplevel, columns[0])
+        )
+        return cursor.fetchall()

@@ -1,0 +1,221 @@
+"""The plain text log: `log_line_prefix`, a severity, a message, continuation lines that start with a tab."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from advisor.errors import InputError
+from advisor.model.event import Event
+from advisor.sources.joiner import Joiner, Record
+from advisor.sources.messages import localised_line, second_us
+from advisor.sources.prefix import SEVERITIES, compile_prefix
+from advisor.sources.tally import OVERSIZED_BYTES, Tally
+
+_FIELDS = (
+    *("severity", "ms", "step", "body", "session", "pid", "us"),
+    *("transaction", "database", "user", "application"),
+    *("second", "zone", "fraction", "epoch", "state", "sqlstate", "name"),
+)
+_PASSED_OVER = frozenset(("LOCATION", "HINT", "CONTEXT", "QUERY", "BACKTRACE"))
+"""Parts of a record that say nothing about what ran."""
+
+_LATIN1 = {0xDC00 + byte: byte for byte in range(128, 256)}
+_KEEP_BYTES = 2 * OVERSIZED_BYTES
+"""Of a record without end: enough for the first mebibyte of its statement in any encoding."""
+
+
+def read(blocks: Iterable[bytes], tally: Tally, *, prefix: str) -> Iterator[Event]:
+    """The events of a stderr log whose `log_line_prefix` is `prefix`; see `prefix.infer_prefix`.
+
+    Every byte is counted in `tally`; lines that do not start with the prefix are counted as unknown.
+    """
+    joiner = Joiner(tally)
+    reader = _Reader(joiner, tally, prefix)
+    rest = b""
+    skipped = False
+    for block in blocks:
+        data = rest + block
+        cut = _record_boundary(data, reader.starts)
+        if cut == 0 and len(data) > _KEEP_BYTES + len(block):
+            # One record without end: its head is kept, its middle is counted as read and dropped.
+            cut_off = data[_KEEP_BYTES : data.rfind(b"\n") + 1] or data[_KEEP_BYTES:]
+            reader.drop(cut_off, part_of_record=reader.starts.match(data) is not None)
+            tally.oversized += not skipped
+            skipped = True
+            rest = data[:_KEEP_BYTES] + data[_KEEP_BYTES + len(cut_off) :]
+            continue
+        rest = data[cut:]
+        if cut:
+            skipped = False
+            reader.block(data[:cut])
+            yield from joiner.events
+            joiner.events.clear()
+    if rest:
+        reader.block(rest)
+    joiner.finish()
+    yield from joiner.events
+
+
+def check_language(text: str, name: str) -> None:
+    """Refuses a log in another language.
+
+    Raises:
+        InputError: it shows a line with a translated severity or duration, and none with English ones.
+    """
+    line = localised_line(text)
+    if line and not re.search(r"(?:LOG|ERROR):  (?:[0-9A-Z]{5}: )?(?:duration|statement|execute|connection)", text):
+        raise InputError(
+            f"{name} is in another language than English.",
+            why=f"Its messages are translated, as in {line!r}, and cannot be told apart reliably.",
+            hint="Set lc_messages = 'C' in postgresql.conf and reload, or use log_destination = 'jsonlog' with it.",
+        )
+
+
+def _record_boundary(data: bytes, starts: re.Pattern[bytes]) -> int:
+    """Where the last record begins: what is before it is complete. 0 where there is only one."""
+    end = len(data)
+    while True:
+        newline = data.rfind(b"\n", 0, end)
+        if newline < 0:
+            return 0
+        if starts.match(data, newline + 1):
+            return newline + 1
+        end = newline
+
+
+class _Reader:
+    """The hot path: one regular expression over a whole block finds, splits and classifies the records."""
+
+    __slots__ = ("_base", "_groups", "_joiner", "_pattern", "_second", "_tally", "_zone", "line", "starts")
+
+    def __init__(self, joiner: Joiner, tally: Tally, prefix: str) -> None:
+        head = compile_prefix(prefix)
+        self._pattern = re.compile(
+            rf"^{head}(?P<severity>{SEVERITIES}):  (?:(?P<state>[0-9A-Z]{{5}}): )?"
+            r"(?:duration: (?P<ms>\d+)\.(?P<us>\d{3}) ms(?:  (?=[a-z]))?)?"
+            r"(?:(?P<step>statement|parse|bind|execute|plan)\b(?P<name>[^:\n]*):(?: |(?=\n)))?"
+            r"(?P<body>[^\n]*(?:\n\t[^\n]*)*)\n?",
+            re.MULTILINE,
+        )
+        names = self._pattern.groupindex
+        # A field that the prefix lacks reads as the group after the last, which never takes part in a match.
+        self._pattern = re.compile(self._pattern.pattern + r"(?:(?!)(x))?", re.MULTILINE)
+        absent = self._pattern.groups
+        self._groups = tuple(names.get(field, absent) for field in _FIELDS)
+        self._joiner = joiner
+        self._tally = tally
+        self._second = self._zone = ""
+        self._base: int | None = None
+        self.starts = re.compile(rf"{head}(?:{SEVERITIES}):  ".encode())
+        self.line = 1
+
+    def block(self, data: bytes) -> None:
+        """Reads whole records."""
+        raw = data.decode("utf-8", "surrogateescape")
+        text = raw if raw.isascii() else _without_surrogates(raw)
+        if "\r\n" in text:
+            raw, text = raw.replace("\r\n", "\n"), text.replace("\r\n", "\n")
+        unknown_before = self._tally.bytes_unknown
+        position = self._records(text, raw)
+        if position < len(text):
+            self._gap(text, raw, position, len(text))
+        # Every byte that lies in no gap lies in a record.
+        unknown = self._tally.bytes_unknown - unknown_before
+        self._tally.classified(len(data) - unknown)
+
+    def drop(self, data: bytes, *, part_of_record: bool) -> None:
+        """Counts bytes that are not read: the middle of an oversized record, or of something that is none."""
+        self.line += data.count(b"\n")
+        if part_of_record:
+            self._tally.classified(len(data))
+        else:
+            self._tally.not_understood(data[:1000].decode("utf-8", "replace"), len(data))
+
+    def _gap(self, text: str, raw: str, start: int, end: int) -> None:
+        gap = text[start:end]
+        if gap.strip():
+            self._tally.not_understood(gap, len(raw[start:end].encode("utf-8", "surrogateescape")))
+        self.line += gap.count("\n")
+
+    def _records(self, text: str, raw: str) -> int:
+        """Feeds the joiner with the records of `text`; returns where the last one ends.
+
+        Timed statements, steps and parameters, nearly all of a busy log, are handled here; the rest by the joiner.
+        """
+        groups, joiner = self._groups, self._joiner
+        session_of, append = joiner.sessions.get, joiner.events.append
+        position = 0
+        for match in self._pattern.finditer(text):
+            if match.start() != position:
+                self._gap(text, raw, position, match.start())
+            position = match.end()
+            fields = match.group(*groups)
+            severity, ms, step, body, session, pid = fields[:6]
+            line = self.line
+            self.line = line + 1
+            if "\n" in body:
+                self.line += body.count("\n")
+                body = body.replace("\n\t", "\n")
+            key = session or pid or ""
+            state = session_of(key) or joiner.session(key)
+            if severity == "DETAIL":
+                joiner.detail(state, body)
+            elif ms is None or (step != "execute" and step != "statement") or len(body) > OVERSIZED_BYTES:
+                if ms is not None and (step == "bind" or step == "parse"):
+                    joiner.step(state, int(ms) * 1000 + int(fields[6]))
+                elif severity not in _PASSED_OVER:
+                    self._other(fields, key, line, body)
+            else:
+                duration = int(ms) * 1000 + int(fields[6])
+                if step == "execute":
+                    duration += state.steps_us
+                state.steps = state.steps_us = 0
+                if state.pending is not None:
+                    append(Event._make(state.pending))
+                (transaction, database, user, application) = fields[7:11]
+                state.pending = [
+                    *("statement", self._time(fields[11:]), key, transaction or None, database or None),
+                    *(user or None, application or None, body.strip().rstrip("; \n\t"), None, duration),
+                    *(None, None, None, line, None, None, 1),
+                ]
+        return position
+
+    def _time(self, fields: tuple[str | None, ...]) -> int | None:
+        """Microseconds since the epoch of second, zone, fraction, epoch; the second is looked up only when new."""
+        second, zone, fraction, epoch = fields[:4]
+        if second is None or zone is None:
+            return round(float(epoch) * 1_000_000) if epoch else None
+        if second != self._second or zone != self._zone:
+            self._second, self._zone = second, zone
+            self._base = second_us(second, zone)
+        if fraction is None or self._base is None:
+            return self._base
+        return self._base + int(fraction[1:7].ljust(6, "0"))
+
+    def _other(self, fields: tuple[str | None, ...], key: str, line: int, body: str) -> None:
+        """Any other record, put together again for the joiner."""
+        severity, ms, step, _, _, _, us, transaction, database, user, application = fields[:11]
+        state_code, sqlstate, name = fields[15:]
+        message = "" if ms is None else f"duration: {ms}.{us} ms" + ("  " if step else "")
+        message += f"{step}{name or ''}: {body}" if step else body
+        record = Record(
+            at_us=self._time(fields[11:15]),
+            session=key,
+            transaction=transaction or None,
+            database=database or None,
+            user=user or None,
+            application=application or None,
+            line=line,
+            severity=severity or "",
+            message=message,
+            sqlstate=state_code or sqlstate or None,
+        )
+        self._joiner.feed(record)
+
+
+def _without_surrogates(text: str) -> str:
+    """Bytes that are not UTF-8 read as Latin-1, one character each, so that positions stay the same."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.translate(_LATIN1)
+    return text
