@@ -1,0 +1,415 @@
+"""The public face: composes the stages. `analyze` judges a workload, `check` judges migrations."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from advisor.catalog.connect import connect
+from advisor.catalog.read import read_catalog
+from advisor.engine.profile import believe
+from advisor.engine.registry import load_rules, select_rules
+from advisor.engine.rule import Rule
+from advisor.engine.run import RuleRun, run_rules
+from advisor.engine.usages import usages_of
+from advisor.errors import InputError, UsageError
+from advisor.migrations.gate import run_gate
+from advisor.migrations.read import read_migrations
+from advisor.model.advice import Finding
+from advisor.model.catalog import Catalog
+from advisor.model.evidence import Evidence
+from advisor.model.options import Options
+from advisor.model.report import Diagnostic, Report, ReportedPlan
+from advisor.model.workload import Workload
+from advisor.sandbox.load import load_schema
+from advisor.sandbox.open import open_sandbox
+from advisor.sandbox.server import Sandbox
+from advisor.sources.pg_stat_statements import Availability
+from advisor.sources.pg_stat_statements import read as read_statistics
+from advisor.sql.quote import quote_identifier
+from advisor.validate.lab import Lab, open_lab, sandbox_use
+from advisor.validate.publish import publish
+from advisor.validate.statements import runnables
+from advisor.validate.trial import try_findings
+from advisor.workload.digest import Digest
+from advisor.workload.read import add_statistics, read_workload
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, done, of how many)."""
+
+URL_SCHEMES = ("postgresql://", "postgres://", "postgresql+")
+
+
+class Interrupted(BaseException):
+    """The run was stopped by Ctrl-C or SIGTERM; `report` has what was understood by then, marked incomplete."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("the run was stopped")
+        self.report = report
+
+
+def analyze(
+    inputs: Sequence[str] = (),
+    *,
+    dsn: str | None = None,
+    schema: str | None = None,
+    options: Options = Options(),  # noqa: B008 - an immutable value
+    progress: Progress = lambda _what, _done, _total: None,
+) -> Report:
+    """Judges a workload and tries its advice on a throwaway server.
+
+    Args:
+        inputs: logs, EXPLAIN output, `.sql` files, folders, `-`; a URL among them is the `dsn`.
+        dsn: the database whose catalog (and, without inputs, whose `pg_stat_statements`) is read.
+        schema: a file of SQL that creates the schema.
+
+    Raises:
+        AdvisorError: the job cannot be done; see `advisor.errors`.
+        Interrupted: on KeyboardInterrupt.
+    """
+    files, dsn = _split_inputs(inputs, dsn)
+    if not files and dsn is None:
+        raise UsageError("nothing to analyze", hint="Give a log, a plan, a .sql file, or a database's URL.")
+    _refuse_two_catalogs(dsn, schema)
+    rules = _rules(options, wanting_migrations=False)
+    state = _State(command="analyze")
+    try:
+        with ExitStack() as stack:
+            return _analyze(state, _Sources(stack, dsn, schema, options), files, rules, options, progress)
+    except KeyboardInterrupt as stop:
+        raise Interrupted(state.report(complete=False)) from stop
+
+
+def check(
+    migrations: Sequence[str],
+    *,
+    dsn: str | None = None,
+    schema: str | None = None,
+    workload: Sequence[str] = (),
+    options: Options = Options(),  # noqa: B008 - an immutable value
+    progress: Progress = lambda _what, _done, _total: None,
+) -> Report:
+    """Runs migrations on a throwaway server and judges what they do to a running database and its workload.
+
+    Raises:
+        AdvisorError: the job cannot be done; see `advisor.errors`.
+        Interrupted: on KeyboardInterrupt.
+    """
+    _refuse_two_catalogs(dsn, schema)
+    rules = _rules(options, wanting_migrations=True)
+    state = _State(command="check")
+    try:
+        with ExitStack() as stack:
+            return _check(state, _Sources(stack, dsn, schema, options), migrations, workload, rules, options, progress)
+    except KeyboardInterrupt as stop:
+        raise Interrupted(state.report(complete=False)) from stop
+
+
+@dataclass(slots=True, kw_only=True)
+class _State:
+    """What is known so far: the one thing that changes during a run, so that a stopped one can still report."""
+
+    command: str
+    digest: Digest = field(default_factory=Digest)
+    parts: dict[str, object] = field(default_factory=dict)
+
+    def report(self, *, complete: bool = True) -> Report:
+        parts = dict(self.parts)
+        if "workload" not in parts:
+            parts["workload"] = self.digest.freeze()
+        return replace(Report(command=self.command, complete=complete), **parts)  # type: ignore[arg-type]
+
+    def add(self, **parts: object) -> None:
+        self.parts.update(parts)
+
+    def diagnose(self, level: str, messages: Sequence[str]) -> None:
+        known = self.parts.get("diagnostics", ())
+        assert isinstance(known, tuple)
+        new = tuple(Diagnostic(level=level, message=m) for m in dict.fromkeys(messages))  # type: ignore[arg-type]
+        self.parts["diagnostics"] = (*known, *(d for d in new if d not in known))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Where the catalog comes from, and the throwaway server, opened at most once and closed with the stack."""
+
+    stack: ExitStack
+    dsn: str | None
+    schema: str | None
+    options: Options
+    _opened: list[Sandbox] = field(default_factory=list)
+
+    def catalog(self, state: _State) -> Catalog | None:
+        """The catalog of the database, or of the schema file loaded into the throwaway server."""
+        if self.dsn is not None:
+            with closing(connect(self.dsn)) as connection:
+                return read_catalog(connection)
+        if self.schema is None:
+            return None
+        if self.options.sandbox == "off":
+            raise UsageError(
+                "--schema needs a throwaway server to be read",
+                why="it is loaded, not parsed",
+                hint="Drop --sandbox off.",
+            )
+        text = schema_text(self.schema)
+        sandbox = self.sandbox(None)
+        sandbox.create_database("schema")
+        state.diagnose("warning", load_schema(sandbox, text, database="schema"))
+        with sandbox.connect("schema") as connection:
+            return read_catalog(connection)
+
+    def sandbox(self, catalog: Catalog | None) -> Sandbox:
+        """The throwaway server, of the target's major version where there is one at hand."""
+        if not self._opened:
+            target = catalog if self.dsn is not None else None
+            opened = open_sandbox(
+                self.options.sandbox,
+                target_major=target.server_version_num // 10000 if target else None,
+                target_system_identifier=target.system_identifier if target else None,
+            )
+            self._opened.append(self.stack.enter_context(opened))
+        return self._opened[0]
+
+    def lab(self, state: _State, evidence: Evidence) -> Lab | None:
+        """A filled database to try advice on; None where none is wanted or there is no schema to build."""
+        catalog = evidence.catalog
+        if catalog is None or self.options.sandbox == "off":
+            return None
+        sandbox = self.sandbox(catalog)
+        schema = Path(self.schema) if self.schema else None
+        lab = open_lab(sandbox, catalog, evidence.profile, schema=schema)
+        state.diagnose("warning", lab.warnings)
+        state.diagnose("info", [sandbox.notice] if sandbox.notice else [])
+        state.add(sandboxes=(sandbox_use(lab, catalog.server_version_num if self.dsn else None),))
+        return lab
+
+
+def _analyze(
+    state: _State,
+    sources: _Sources,
+    files: Sequence[str],
+    rules: Sequence[Rule],
+    options: Options,
+    progress: Progress,
+) -> Report:
+    deadline = _deadline(options)
+    workload = _read_files(state, files, options, progress)
+    catalog = sources.catalog(state)
+    if not files and sources.dsn is not None:
+        workload = _read_statistics(state, sources.dsn, options)
+    state.add(workload=workload)
+    evidence, ran = _judge(state, workload, catalog, rules, options)
+    progress("Preparing a throwaway PostgreSQL", 0, 1)
+    wanted = any(finding.remedies for finding in ran.findings)
+    lab = sources.lab(state, evidence) if wanted else None
+    trials = try_findings(lab, ran.findings, evidence, deadline=deadline, progress=progress)
+    published = publish(ran.findings, trials.recommendations)
+    state.add(
+        findings=_limited(published.findings, options),
+        recommendations=published.recommendations,
+        selection=trials.selection,
+    )
+    return state.report()
+
+
+def _judge(
+    state: _State, workload: Workload, catalog: Catalog | None, rules: Sequence[Rule], options: Options
+) -> tuple[Evidence, RuleRun]:
+    usages = usages_of(workload, catalog)
+    profile, assumptions = believe(catalog, workload, usages, options.table_rows) if catalog else ({}, ())
+    evidence = Evidence(workload=workload, catalog=catalog, usages=usages, profile=profile)
+    ran = run_rules(rules, evidence)
+    state.add(
+        plans=_plans(workload),
+        findings=ran.findings,
+        rules_run=ran.rules_run,
+        rules_skipped=ran.rules_skipped,
+        assumptions=_relevant(assumptions, ran.findings),
+    )
+    state.diagnose("error", [d.message for d in ran.diagnostics])
+    state.diagnose("warning", catalog.warnings if catalog else ())
+    return evidence, ran
+
+
+def _check(
+    state: _State,
+    sources: _Sources,
+    migrations: Sequence[str],
+    inputs: Sequence[str],
+    rules: Sequence[Rule],
+    options: Options,
+    progress: Progress,
+) -> Report:
+    if options.sandbox == "off":
+        raise UsageError("migrations are judged by running them", hint="Drop --sandbox off.")
+    files = read_migrations(migrations)
+    workload = _read_files(state, inputs, options, progress)
+    state.add(workload=workload)
+    catalog = sources.catalog(state) or _empty_catalog(sources)
+    usages = usages_of(workload, catalog)
+    profile, assumptions = believe(catalog, workload, usages, options.table_rows)
+    evidence = Evidence(workload=workload, catalog=catalog, usages=usages, profile=profile)
+    progress("Preparing a throwaway PostgreSQL", 0, 1)
+    lab = sources.lab(state, evidence)
+    assert lab is not None
+    with lab.connect() as connection:
+        queries = runnables(workload.queries, usages, connection).values()
+    numbered = {file.file: number for number, file in enumerate(files)}
+    gate = run_gate(
+        lab.sandbox,
+        lab.database,
+        files,
+        [(query.query_id, query.statements[0], query.weight) for query in queries if query.statements],
+        missing=lab.warnings,
+        settings=_session_settings(catalog) if sources.dsn else None,
+        on_file=lambda file: progress("Running migrations", numbered[file.file], len(files)),
+    )
+    evidence = replace(evidence, migrations=gate.migrations, catalog_after=gate.catalog_after)
+    ran = run_rules(rules, evidence)
+    trials = try_findings(None, ran.findings, evidence)
+    published = publish(ran.findings, trials.recommendations)
+    state.add(
+        migrations=gate.migrations,
+        findings=published.findings,
+        recommendations=published.recommendations,
+        rules_run=ran.rules_run,
+        rules_skipped=ran.rules_skipped,
+        assumptions=_relevant(assumptions, published.findings),
+    )
+    state.diagnose("error", [d.message for d in ran.diagnostics])
+    return state.report()
+
+
+def schema_text(path: str) -> str:
+    """The text of a schema file.
+
+    Raises:
+        InputError: it cannot be read, or is not text.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{path} is not SQL text", why="it is not UTF-8", hint="Give pg_dump --schema-only in its plain format."
+        ) from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}", why=error.strerror or str(error)) from None
+
+
+def _split_inputs(inputs: Sequence[str], dsn: str | None) -> tuple[list[str], str | None]:
+    urls = [text for text in inputs if text.startswith(URL_SCHEMES)]
+    files = [text for text in inputs if not text.startswith(URL_SCHEMES)]
+    if len(urls) + (dsn is not None) > 1:
+        raise UsageError("more than one database was given", hint="Give one URL, as INPUT or as --dsn.")
+    return files, urls[0] if urls else dsn
+
+
+def _refuse_two_catalogs(dsn: str | None, schema: str | None) -> None:
+    if dsn is not None and schema is not None:
+        raise UsageError("--dsn and --schema exclude each other", why="both say what the schema is")
+
+
+def _rules(options: Options, *, wanting_migrations: bool) -> tuple[Rule, ...]:
+    """The selected rules of the command: those over migrations belong to `check`, all others to `analyze`."""
+    every = load_rules()
+    chosen = select_rules(every, options.select, options.ignore)
+    return tuple(rule for rule in chosen if ("migrations" in rule.needs) == wanting_migrations)
+
+
+def _read_statistics(state: _State, dsn: str, options: Options) -> Workload:
+    """The workload in the database's `pg_stat_statements`; empty, and says why, where that cannot be read."""
+    available = Availability()
+    with closing(connect(dsn)) as connection:
+        add_statistics(state.digest, read_statistics(connection, available))
+    notes = [*available.notes]
+    if available.reason is not None:
+        hint = "Give a log as INPUT to judge queries; only the catalog was read."
+        notes.append(f"{available.reason} {hint}")
+    state.diagnose("warning", notes)
+    return _filtered(state.digest.freeze(), options)
+
+
+def _filtered(workload: Workload, options: Options) -> Workload:
+    """Without the queries that `--min-calls` and `--min-time` leave out."""
+    if not options.min_calls and not options.min_time_ms:
+        return workload
+    kept = tuple(
+        query
+        for query in workload.queries
+        if query.calls >= options.min_calls and query.total_us >= options.min_time_ms * 1000
+    )
+    ids = {query.id for query in kept}
+    return replace(
+        workload,
+        queries=kept,
+        plans=tuple(plan for plan in workload.plans if plan.query_id is None or plan.query_id in ids),
+        repetitions=tuple(r for r in workload.repetitions if r.query_id in ids),
+    )
+
+
+def _read_files(state: _State, files: Sequence[str], options: Options, progress: Progress) -> Workload:
+    """The workload of the files.
+
+    Raises:
+        InputError: less of it than `--min-coverage` was understood.
+    """
+    if not files:
+        return Workload()
+    workload = read_workload(files, options, lambda done, total: progress("Reading", done, total), state.digest)
+    coverage = workload.coverage
+    if coverage.bytes_classified < coverage.bytes_total * options.min_coverage:
+        worst = coverage.unknown[0].sample if coverage.unknown else ""
+        share = coverage.bytes_classified / coverage.bytes_total
+        raise InputError(
+            f"only {share:.0%} of the input was understood (--min-coverage {options.min_coverage:.0%})",
+            why=f"for instance this was not: {worst!r}",
+            hint="Give the log's own --prefix, or a lower --min-coverage.",
+        )
+    return _filtered(workload, options)
+
+
+def _empty_catalog(sources: _Sources) -> Catalog:
+    """Without a schema the migrations build the database from nothing."""
+    sandbox = sources.sandbox(None)
+    sandbox.create_database("schema")
+    with sandbox.connect("schema") as connection:
+        return read_catalog(connection)
+
+
+def _session_settings(catalog: Catalog) -> dict[str, str]:
+    """The settings of the target that decide what a migration rewrites and which names it means."""
+    zone = {"TimeZone": catalog.settings["TimeZone"]} if "TimeZone" in catalog.settings else {}
+    return zone | {"search_path": ", ".join(quote_identifier(schema) for schema in catalog.search_path)}
+
+
+def _plans(workload: Workload) -> tuple[ReportedPlan, ...]:
+    logs = {source.name for source in workload.inputs if source.format != "explain"}
+    return tuple(
+        ReportedPlan(id=f"P{number}", plan=p.plan, query_id=p.query_id, origin="log" if p.source in logs else "input")
+        for number, p in enumerate(workload.plans, start=1)
+    )
+
+
+def _relevant(assumptions: Sequence[str], findings: Sequence[Finding]) -> tuple[str, ...]:
+    """The assumptions on which a finding rests: those that name one of its tables."""
+    tables = {table for finding in findings for table in finding.subject.tables}
+    return tuple(a for a in assumptions if any(a.startswith(f"{table}:") for table in tables))
+
+
+def _limited(findings: Sequence[Finding], options: Options) -> tuple[Finding, ...]:
+    """Findings with at most `--max-instances` instances of their units of work."""
+    limit = options.max_instances
+    if not limit:
+        return tuple(findings)
+    return tuple(
+        replace(f, evidence={**f.evidence, "instances": list(f.evidence["instances"])[:limit]})
+        if "instances" in f.evidence
+        else f
+        for f in findings
+    )
+
+
+def _deadline(options: Options) -> float | None:
+    return None if options.time_limit_s is None else time.monotonic() + options.time_limit_s
