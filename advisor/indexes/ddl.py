@@ -121,7 +121,7 @@ def _partitioned(candidate: IndexCandidate, table: Table, catalog: Catalog) -> I
         "RESET lock_timeout",
     )
     notes = (
-        "A partitioned table has no CREATE INDEX CONCURRENTLY: each partition's index is built concurrently, then attached.",
+        "A partitioned table has no CREATE INDEX CONCURRENTLY: one per partition is built so, then attached.",
         "The index on the parent stays INVALID until the last one is attached.",
         "CREATE INDEX ON ONLY and ATTACH PARTITION lock for a moment; should one time out, run it again.",
         "DROP INDEX on a partitioned table takes its partitions' indexes along and blocks the tables for a moment.",

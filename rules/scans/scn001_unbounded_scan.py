@@ -94,4 +94,4 @@ def _notes(scan: UnboundedScan) -> Iterator[str]:
         yield "For a rough count, pg_class.reltuples costs nothing; for one page's worth, count over a LIMIT subquery."
     else:
         yield "Bound the search by a selective column, or anchor the pattern at the start (LIKE 'x%')."
-        yield "A trigram index (pg_trgm, GIN) serves LIKE '%x%' from three characters on; full text search serves words."
+        yield "A trigram index (pg_trgm, GIN) serves LIKE '%x%' of three characters or more; full text search, words."
