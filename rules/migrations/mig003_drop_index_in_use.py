@@ -1,0 +1,67 @@
+"""A dropped index is one that the workload uses, and its queries get slower.
+
+## What it does
+
+Plans and runs the recorded workload before and after each migration file. Where a query's plan used an index that the
+file drops, and the query is dearer without it, the drop is reported with those queries.
+
+## Why it matters
+
+`pg_stat_user_indexes` on one server does not show what replicas and rare jobs use. A dropped index comes back only by
+building it again, while the queries that need it read the whole table.
+
+## When it is fine
+
+Where another index serves the query as well (then nothing is reported), or the query goes with the same release.
+
+## Example
+
+    DROP INDEX CONCURRENTLY orders_user_id_idx;  -- SELECT … FROM orders WHERE user_id = $1
+
+## Use instead
+
+Keep the index, or create its replacement in an earlier migration and drop the old one after that.
+
+## Evidence it needs
+
+The migration's traced run and a workload (a log or a `.sql` file of queries).
+
+## References
+
+- https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ALL-INDEXES-VIEW
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from advisor.engine.migration_facts import file_key, place, rows_words, severity_for, statements_dropping
+from advisor.engine.rule import rule
+from advisor.model.advice import Advice, Finding, Subject
+from advisor.model.evidence import Evidence
+from advisor.model.migration import WorkloadChange
+
+
+@rule(code="MIG003", name="drop-index-in-use", severity="error", scope="workload", needs={"migrations"})
+def drop_index_in_use(subject: Evidence, evidence: Evidence) -> Iterator[Finding]:
+    lost: dict[str, list[WorkloadChange]] = defaultdict(list)
+    for migration in subject.migrations:
+        for change in migration.workload:
+            for index in change.lost_indexes if change.change == "slower" else ():
+                lost[index].append(change)
+    for name, changes in lost.items():
+        for migration, statement, index, table in list(statements_dropping(evidence, name))[:1]:
+            queries = tuple(change.query_id for change in changes)
+            yield drop_index_in_use.finding(
+                objects=[table, index, file_key(migration)],
+                severity=severity_for(evidence, [table], "error"),
+                title=f"{index} is in use: {len(queries)} of the workload's queries get slower without it",
+                message=(
+                    f"The file drops an index on {rows_words(evidence, table)} that the workload reads by."
+                    f" For example: {changes[0].reason}; before: {changes[0].plan_before}; after:"
+                    f" {changes[0].plan_after}."
+                ),
+                subject=Subject(tables=(table,), indexes=(index,), queries=queries),
+                location=place(migration, statement),
+                evidence={"queries": queries, "reasons": tuple(change.reason for change in changes)},
+                remedies=[Advice(kind="safe_migration", notes=("Keep the index, or build its replacement first.",))],
+            )
