@@ -44,18 +44,18 @@ def look_up(usage: Usage, catalog: Catalog) -> LookUp | None:
 
 
 def related(parent: Usage, child: LookUp, catalog: Catalog) -> bool:
-    """Whether a row of the parent's tables names a key of the child, by a foreign key in either direction."""
-    parents = {name for name in parent.tables if name in catalog.tables}
-    if any(
-        constraint.referenced_table == child.table and child.column in constraint.referenced_columns
-        for name in parents
-        for constraint in _foreign_keys(catalog.tables[name])
-    ):
-        return True
-    return any(
-        constraint.referenced_table in parents and child.column in constraint.columns
-        for constraint in _foreign_keys(catalog.tables[child.table])
-    )
+    """Whether a row of the parent's tables names a key of the child.
+
+    So it is where a foreign key leads from the parent's table to the child's column or the other way round, and where
+    both refer to the same third table (an order's customer and an address's customer).
+    """
+    parents = [catalog.tables[name] for name in parent.tables if name in catalog.tables]
+    own = [c for c in _foreign_keys(catalog.tables[child.table]) if child.column in c.columns]
+    theirs = [constraint for table in parents for constraint in _foreign_keys(table)]
+    down = any(c.referenced_table == child.table and child.column in c.referenced_columns for c in theirs)
+    up = any(c.referenced_table == table.name for c in own for table in parents)
+    beside = any(c.referenced_table == other.referenced_table for c in own for other in theirs)
+    return down or up or beside
 
 
 def is_unique(table: Table, column: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from advisor.engine.relations import LookUp, look_up, related
 from advisor.model.advice import Confidence
 from advisor.model.evidence import Evidence
+from advisor.model.usage import Usage
 from advisor.model.workload import Query, Repetition, RepetitionInstance
 from advisor.sql.usage import usage_of
 
@@ -81,15 +82,32 @@ def _is_loop(instance: RepetitionInstance) -> bool:
 
 
 def _parent(repetition: Repetition, key: LookUp, evidence: Evidence) -> Query | None:
-    """The latest query before the look-ups that is related to them and ran much more rarely."""
-    assert evidence.catalog is not None
+    """The latest query before the look-ups that ran much more rarely and whose rows lead to their keys.
+
+    They may lead there over another look-up of the same loop: per shipment its order, per order its address.
+    """
+    calls = sum(i.calls for i in repetition.instances) / max(len(repetition.instances), 1)
     for ancestor in repetition.ancestors:
         usage = evidence.usages.get(ancestor.query_id)
-        calls = sum(i.calls for i in repetition.instances) / max(len(repetition.instances), 1)
         rarely = calls >= MIN_CALLS_PER_PARENT * ancestor.calls / max(ancestor.units, 1)
-        if usage is not None and usage.kind == "select" and rarely and related(usage, key, evidence.catalog):
+        if usage is not None and usage.kind == "select" and rarely and _leads_to(usage, key, repetition, evidence):
             return evidence.workload.query(ancestor.query_id)
     return None
+
+
+def _leads_to(parent: Usage, key: LookUp, repetition: Repetition, evidence: Evidence) -> bool:
+    catalog = evidence.catalog
+    assert catalog is not None
+    if related(parent, key, catalog):
+        return True
+    for query_id in repetition.between:
+        query, between = evidence.workload.query(query_id), evidence.usages.get(query_id)
+        if query is None or between is None:
+            continue
+        other = look_up(usage_of(query.sql, catalog), catalog)
+        if other is not None and related(parent, other, catalog) and related(between, key, catalog):
+            return True
+    return False
 
 
 def _only_key_varies(loops: Sequence[RepetitionInstance], key: LookUp) -> bool:
