@@ -19,7 +19,7 @@ from advisor.sandbox.register import DATA, Lease
 from advisor.sandbox.rights import ADMIN, setup_statements
 from advisor.sandbox.settings import access_rules, server_settings
 
-LAYOUT = 2
+LAYOUT = 1
 """Counts up when the template's content changes, so that an older one is not taken."""
 
 _LOCALES: tuple[tuple[str, ...], ...] = (
