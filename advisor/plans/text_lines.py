@@ -58,7 +58,8 @@ def _starts_next(text: str) -> bool:
 
 def _is_root(text: str, group: Group) -> bool:
     """Whether the line is the first node of a plan: one without an arrow."""
-    if not NODE_NAME.match(text.lstrip()):
+    # `Sort Key: …` begins like a node, too.
+    if not NODE_NAME.match(text.lstrip()) or PROPERTY.match(text):
         return False
     if _FIGURES.search(text):
         return True
