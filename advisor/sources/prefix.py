@@ -133,11 +133,11 @@ def infer_prefix(text: str, name: str = "the log") -> str:
     """
     lines = [line for line in text.split("\n")[: 20 * SAMPLE_LINES] if line[:1] not in ("\t", "")][:SAMPLE_LINES]
     heads = list(_heads(lines))
-    best, score = "", 0.0
+    best, score, richness = "", 0.0, 0
     for candidate in dict.fromkeys((*COMMON, *_structural(heads))):
-        matched = matching_share(candidate, lines)
-        if matched > score + 1e-9 or (matched > score - 1e-9 and _fields(candidate) > _fields(best)):
-            best, score = candidate, matched
+        matched, rich = _fit(candidate, lines)
+        if matched > score + _TIE or (matched > score - _TIE and rich > richness):
+            best, score, richness = candidate, matched, rich
     if score < ENOUGH_MATCHED:
         first = lines[0][:200] if lines else ""
         raise UnknownPrefix(
@@ -148,14 +148,16 @@ def infer_prefix(text: str, name: str = "the log") -> str:
     return best
 
 
-def matching_share(prefix: str, lines: Sequence[str]) -> float:
-    """Share (0 to 1) of the lines that `prefix` and a severity start."""
+_TIE = 0.002
+"""Shares this close are equal: one odd line must not make a prefix with fewer fields win."""
+
+
+def _fit(prefix: str, lines: Sequence[str]) -> tuple[float, int]:
+    """Share (0 to 1) of the lines that `prefix` and a severity start, and how many fields they give."""
     pattern = re.compile(compile_prefix(prefix) + rf"(?:{SEVERITIES}):  ")
-    return sum(1 for line in lines if pattern.match(line)) / len(lines) if lines else 0.0
-
-
-def _fields(prefix: str) -> int:
-    return len({letter for _, letter in _ESCAPE.findall(prefix)} - {"q", "%"})
+    found = [match for match in map(pattern.match, lines) if match]
+    named = {name for match in found for name, value in match.groupdict().items() if value is not None}
+    return len(found) / len(lines) if lines else 0.0, len(named)
 
 
 _HEAD = re.compile(rf"^(.{{0,300}}?)(?:{SEVERITIES}):  ")

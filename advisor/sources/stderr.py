@@ -6,15 +6,18 @@ from collections.abc import Iterable, Iterator
 from advisor.errors import InputError
 from advisor.model.event import Event
 from advisor.sources.joiner import Joiner, Record
-from advisor.sources.messages import localised_line, second_us
+from advisor.sources.messages import localised_line, parse_parameters, second_us
 from advisor.sources.prefix import SEVERITIES, compile_prefix
 from advisor.sources.tally import OVERSIZED_BYTES, Tally
 
 _FIELDS = (
-    *("severity", "ms", "step", "body", "session", "pid", "us"),
+    *("severity", "ms", "step", "body", "session", "pid", "us", "bound"),
     *("transaction", "database", "user", "application"),
     *("second", "zone", "fraction", "epoch", "state", "sqlstate", "name"),
 )
+_MAIN_SEVERITIES = "LOG|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|DEBUG[1-5]?"
+"""Those that begin a record; a block is never cut between a record and its DETAIL."""
+
 _PASSED_OVER = frozenset(("LOCATION", "HINT", "CONTEXT", "QUERY", "BACKTRACE"))
 """Parts of a record that say nothing about what ran."""
 
@@ -89,11 +92,16 @@ class _Reader:
 
     def __init__(self, joiner: Joiner, tally: Tally, prefix: str) -> None:
         head = compile_prefix(prefix)
+        unnamed = re.sub(r"\?P<\w+>", "?:", head)
+        same = "(?P=pid)" if "(?P<pid>" in head else r"\d+"
+        detail = re.sub(r"\(\?:\\d\+\)", lambda _: same, unnamed, count=1) if "(?P<pid>" in head else unnamed
         self._pattern = re.compile(
             rf"^{head}(?P<severity>{SEVERITIES}):  (?:(?P<state>[0-9A-Z]{{5}}): )?"
             r"(?:duration: (?P<ms>\d+)\.(?P<us>\d{3}) ms(?:  (?=[a-z]))?)?"
             r"(?:(?P<step>statement|parse|bind|execute|plan)\b(?P<name>[^:\n]*):(?: |(?=\n)))?"
-            r"(?P<body>[^\n]*(?:\n\t[^\n]*)*)\n?",
+            r"(?P<body>[^\n]*(?:\n\t[^\n]*)*)(?:\n|\Z)"
+            # A record's DETAIL is written together with it, so that it can only be the next line.
+            rf"(?:{detail}DETAIL:  (?P<bound>[Pp]arameters: [^\n]*(?:\n\t[^\n]*)*)(?:\n|\Z))?",
             re.MULTILINE,
         )
         names = self._pattern.groupindex
@@ -105,7 +113,7 @@ class _Reader:
         self._tally = tally
         self._second = self._zone = ""
         self._base: int | None = None
-        self.starts = re.compile(rf"{head}(?:{SEVERITIES}):  ".encode())
+        self.starts = re.compile(rf"{unnamed}(?:{_MAIN_SEVERITIES}):  ".encode())
         self.line = 1
 
     def block(self, data: bytes) -> None:
@@ -142,46 +150,52 @@ class _Reader:
         Timed statements, steps and parameters, nearly all of a busy log, are handled here; the rest by the joiner.
         """
         groups, joiner = self._groups, self._joiner
-        session_of, append = joiner.sessions.get, joiner.events.append
+        session_of, append, build = joiner.sessions.get, joiner.events.append, tuple.__new__
         position = 0
         for match in self._pattern.finditer(text):
             if match.start() != position:
                 self._gap(text, raw, position, match.start())
             position = match.end()
             fields = match.group(*groups)
-            severity, ms, step, body, session, pid = fields[:6]
+            severity, ms, step, body, session, pid, us, bound = fields[:8]
             line = self.line
             self.line = line + 1
+            if bound is not None:
+                self.line += bound.count("\n") + 1
             if "\n" in body:
                 self.line += body.count("\n")
                 body = body.replace("\n\t", "\n")
             key = session or pid or ""
             state = session_of(key) or joiner.session(key)
-            if severity == "DETAIL":
-                joiner.detail(state, body)
-            elif ms is None or (step != "execute" and step != "statement") or len(body) > OVERSIZED_BYTES:
+            if ms is None or (step != "execute" and step != "statement") or len(body) > OVERSIZED_BYTES:
                 if ms is not None and (step == "bind" or step == "parse"):
-                    joiner.step(state, int(ms) * 1000 + int(fields[6]))
+                    joiner.step(state, int(ms) * 1000 + int(us))
                 elif severity not in _PASSED_OVER:
                     self._other(fields, key, line, body)
-            else:
-                duration = int(ms) * 1000 + int(fields[6])
-                if step == "execute":
-                    duration += state.steps_us
-                state.steps = state.steps_us = 0
-                if state.pending is not None:
-                    append(Event._make(state.pending))
-                (transaction, database, user, application) = fields[7:11]
-                state.pending = [
-                    *("statement", self._time(fields[11:]), key, transaction or None, database or None),
-                    *(user or None, application or None, body.strip().rstrip("; \n\t"), None, duration),
-                    *(None, None, None, line, None, None, 1),
-                ]
+                continue
+            duration = int(ms) * 1000 + int(us)
+            if step == "execute":
+                duration += state.steps_us
+            state.steps = state.steps_us = 0
+            if state.pending is not None:
+                joiner.flush(state)
+            transaction, database, user, application = fields[8:12]
+            values = None if bound is None else parse_parameters(bound.replace("\n\t", "\n"))
+            sql = body.strip().rstrip("; \n\t")
+            append(
+                build(
+                    Event,
+                    (
+                        *("statement", self._time(fields), key, transaction or None, database or None, user or None),
+                        *(application or None, sql, values, duration, None, None, None, line, None, None, 1),
+                    ),
+                )
+            )
         return position
 
     def _time(self, fields: tuple[str | None, ...]) -> int | None:
-        """Microseconds since the epoch of second, zone, fraction, epoch; the second is looked up only when new."""
-        second, zone, fraction, epoch = fields[:4]
+        """Microseconds since the epoch; the second is looked up only when it is a new one."""
+        second, zone, fraction, epoch = fields[12:16]
         if second is None or zone is None:
             return round(float(epoch) * 1_000_000) if epoch else None
         if second != self._second or zone != self._zone:
@@ -193,12 +207,12 @@ class _Reader:
 
     def _other(self, fields: tuple[str | None, ...], key: str, line: int, body: str) -> None:
         """Any other record, put together again for the joiner."""
-        severity, ms, step, _, _, _, us, transaction, database, user, application = fields[:11]
-        state_code, sqlstate, name = fields[15:]
+        severity, ms, step, _, _, _, us, bound, transaction, database, user, application = fields[:12]
+        state_code, sqlstate, name = fields[16:]
         message = "" if ms is None else f"duration: {ms}.{us} ms" + ("  " if step else "")
         message += f"{step}{name or ''}: {body}" if step else body
         record = Record(
-            at_us=self._time(fields[11:15]),
+            at_us=self._time(fields),
             session=key,
             transaction=transaction or None,
             database=database or None,
@@ -207,6 +221,7 @@ class _Reader:
             line=line,
             severity=severity or "",
             message=message,
+            detail=bound.replace("\n\t", "\n") if bound is not None else None,
             sqlstate=state_code or sqlstate or None,
         )
         self._joiner.feed(record)

@@ -1,9 +1,12 @@
 """What repeated within units of work, after which parent: folded unit by unit, mergeable."""
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import islice, takewhile
+from operator import is_not
 from typing import Any
 
-from advisor.model.workload import Repetition, RepetitionInstance
+from advisor.model.workload import Ancestor, Repetition, RepetitionInstance
 from advisor.workload.skeleton import literals
 from advisor.workload.totals import QueryTotals
 
@@ -19,6 +22,9 @@ MAX_INSTANCES = 100
 INSTANCES_WITH_KEYS = 8
 """Of the units kept, those whose values are kept, too: a hundred times a hundred texts would fill the memory."""
 
+MAX_ANCESTORS = 5
+"""Queries named that ran before the first child: with children that interleave the real parent is further back."""
+
 MAX_BETWEEN = 20
 """Other queries named that ran between the children."""
 
@@ -29,11 +35,16 @@ Statement = list[Any]
 class _Child:
     """One query's calls within one unit."""
 
-    __slots__ = ("between", "calls", "distinct", "duration_us", "first", "gap_us", "keys", "last_at", "parent")
+    __slots__ = (
+        *("ancestors", "between", "calls", "distinct", "duration_us", "first", "gap_us", "keys", "last_at"),
+        *("parent", "session"),
+    )
 
-    def __init__(self, first: Statement, parent: Statement | None) -> None:
+    def __init__(self, first: Statement, parent: Statement | None, ancestors: tuple[QueryTotals, ...]) -> None:
         self.first = first
         self.parent = parent
+        self.ancestors = ancestors
+        self.session = ""
         self.calls = 1
         self.duration_us: int = first[_DURATION]
         self.last_at: int | None = first[_AT]
@@ -74,42 +85,46 @@ class Unit:
     def absorb(self, items: Sequence[Statement]) -> None:
         """Adds statements in the order in which they ran."""
         children, recent = self.children, self._last
+        previous = next(reversed(recent), None)
         for item in items:
             totals = item[_TOTALS]
             child = children.get(totals)
             if child is None:
-                children[totals] = _Child(item, next(reversed(recent.values()), None))
+                ancestors = tuple(islice(reversed(recent), MAX_ANCESTORS))
+                children[totals] = _Child(item, recent[ancestors[0]] if ancestors else None, ancestors)
             else:
                 child.add(item)
-                if len(child.between) < MAX_BETWEEN:
+                if previous is not totals:
                     # `recent` is in order of last appearance: those after the child ran since its last call.
-                    for other in reversed(recent):
-                        if other is totals:
-                            break
-                        child.between[other] = None
-                del recent[totals]
+                    if len(child.between) < MAX_BETWEEN:
+                        child.between.update(dict.fromkeys(takewhile(partial(is_not, totals), reversed(recent))))
+                    del recent[totals]
             recent[totals] = item
+            previous = totals
 
 
 class _Pair:
     """A child after a parent, over all units."""
 
     __slots__ = (
-        *("between", "calls", "distinct", "duration_us", "gap_us", "instances", "max_calls"),
-        *("repeated", "units"),
+        *("_floor", "_with_keys", "ancestors", "between", "calls", "distinct", "duration_us", "gap_us"),
+        *("instances", "max_calls", "repeated", "units"),
     )
 
     def __init__(self) -> None:
         self.units = self.repeated = self.calls = self.max_calls = self.distinct = 0
         self.duration_us = self.gap_us = 0
         self.between: dict[str, None] = {}
-        self.instances: list[RepetitionInstance] = []
+        self.ancestors: dict[str, tuple[int, int]] = {}
+        self.instances: list[_Child] = []
+        self._floor = self._with_keys = 0
 
     def add(self, unit: Unit, child: _Child) -> None:
         self.units += 1
         self.calls += child.calls
         self.duration_us += child.duration_us
-        self.max_calls = max(self.max_calls, child.calls)
+        if child.calls > self.max_calls:
+            self.max_calls = child.calls
         if child.distinct is None:
             self.distinct += 1
             return
@@ -119,16 +134,29 @@ class _Pair:
         for other in child.between:
             if len(self.between) < MAX_BETWEEN:
                 self.between[other.identity.id] = None
-        full = len(self.instances) >= MAX_INSTANCES
-        if not full or child.calls > self.instances[-1].calls:
-            self.keep([_instance(unit, child)])
+        for ancestor in child.ancestors:
+            units, calls = self.ancestors.get(ancestor.identity.id, (0, 0))
+            self.ancestors[ancestor.identity.id] = (units + 1, calls + unit.children[ancestor].calls)
+        if child.calls > self._floor:
+            child.session = unit.session
+            if child.calls <= self._with_keys:
+                child.keys.clear()
+            self.keep(child)
 
-    def keep(self, instances: Sequence[RepetitionInstance]) -> None:
-        """Keeps the largest units; of the values only those of the very largest."""
-        ranked = sorted((*self.instances, *instances), key=_rank)[:MAX_INSTANCES]
-        with_keys = ranked[:INSTANCES_WITH_KEYS]
-        without = [_without_keys(instance) for instance in ranked[INSTANCES_WITH_KEYS:]]
-        self.instances = [*with_keys, *without]
+    def keep(self, *children: _Child) -> None:
+        """Keeps the largest units (sorted now and then only); of the values only those of the very largest."""
+        self.instances.extend(children)
+        if len(self.instances) >= 2 * MAX_INSTANCES:
+            self._with_keys = self.ranked()[INSTANCES_WITH_KEYS - 1].calls
+            self._floor = self.instances[-1].calls
+
+    def ranked(self) -> list[_Child]:
+        """The largest units, the largest first."""
+        self.instances.sort(key=_rank)
+        del self.instances[MAX_INSTANCES:]
+        for child in self.instances[INSTANCES_WITH_KEYS:]:
+            child.keys.clear()
+        return self.instances
 
     def merge(self, other: "_Pair") -> None:
         self.units += other.units
@@ -139,32 +167,20 @@ class _Pair:
         self.duration_us += other.duration_us
         self.gap_us += other.gap_us
         self.between.update(other.between)
-        self.keep(other.instances)
+        for ancestor, (units, calls) in other.ancestors.items():
+            mine = self.ancestors.get(ancestor, (0, 0))
+            self.ancestors[ancestor] = (mine[0] + units, mine[1] + calls)
+        self.keep(*other.instances)
 
 
-def _rank(instance: RepetitionInstance) -> tuple[int, int, str]:
-    return -instance.calls, instance.from_us or 0, instance.session
+def _rank(child: _Child) -> tuple[int, int, str]:
+    return -child.calls, child.first[_START] or 0, child.session
 
 
-def _without_keys(instance: RepetitionInstance) -> RepetitionInstance:
-    if not instance.keys:
-        return instance
-    return RepetitionInstance(
-        session=instance.session,
-        from_us=instance.from_us,
-        to_us=instance.to_us,
-        calls=instance.calls,
-        distinct_parameters=instance.distinct_parameters,
-        duration_us=instance.duration_us,
-        gap_us=instance.gap_us,
-        parent_rows=instance.parent_rows,
-    )
-
-
-def _instance(unit: Unit, child: _Child) -> RepetitionInstance:
+def _instance(child: _Child) -> RepetitionInstance:
     assert child.distinct is not None
     return RepetitionInstance(
-        session=unit.session,
+        session=child.session,
         from_us=child.first[_START],
         to_us=child.last_at,
         calls=child.calls,
@@ -224,9 +240,17 @@ class Repetitions:
                 duration_us=pair.duration_us,
                 gap_us=pair.gap_us,
                 between=tuple(sorted(pair.between)),
-                instances=tuple(pair.instances),
+                ancestors=tuple(
+                    Ancestor(query_id=ancestor, units=units, calls=calls)
+                    for ancestor, (units, calls) in sorted(pair.ancestors.items(), key=_most_units)[:MAX_ANCESTORS]
+                ),
+                instances=tuple(map(_instance, pair.ranked())),
             )
             for (query_id, parent_id), pair in self._pairs.items()
             if pair.repeated
         ]
         return tuple(sorted(found, key=lambda each: (-each.calls, each.query_id, each.parent_id or "")))
+
+
+def _most_units(entry: tuple[str, tuple[int, int]]) -> tuple[int, int, str]:
+    return -entry[1][0], entry[1][1], entry[0]
