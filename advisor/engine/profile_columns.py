@@ -215,14 +215,21 @@ def _time_ends(evidence: ColumnEvidence) -> tuple[str | None, str | None]:
 
 
 def _span(shares: Sequence[KeptShare], read: Callable[[str], float | None], high: float) -> float | None:
-    """The width of the whole range, from the shares that open ranges keep below its upper end."""
+    """The width of the whole range, values taken as evenly spread, from the shares that parts of it keep."""
     spans = []
     for kept in shares:
-        predicate = kept.predicate
-        at = read(predicate.value.text) if predicate.kind == "range" and predicate.value.text else None
-        if at is not None and predicate.operator in (">", ">=") and 0 < kept.share < 1 and at < high:
-            spans.append((high - at) / kept.share)
+        if kept.predicate.kind != "range" or not 0 < kept.share < 1:
+            continue
+        start = _read(kept.predicate, read) if kept.predicate.operator in (">", ">=") else None
+        end = _read(kept.upper, read) if kept.upper is not None else high
+        if start is not None and end is not None and start < end:
+            spans.append((end - start) / kept.share)
     return median(spans) if spans else None
+
+
+def _read(predicate: Predicate, read: Callable[[str], float | None]) -> float | None:
+    text = _constant(predicate.value)
+    return read(text) if text is not None else None
 
 
 def _listed(predicates: Sequence[Predicate]) -> tuple[str, ...]:

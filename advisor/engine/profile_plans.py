@@ -30,11 +30,15 @@ class TableRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptShare:
-    """The share (0 to 1) of a table's rows for which one predicate, and no other condition, held."""
+    """The share (0 to 1) of a table's rows for which one predicate, and no other condition, held.
+
+    `upper` is the other end of a range with two; `predicate` is then its lower one.
+    """
 
     table: QualifiedName
     predicate: Predicate
     share: float
+    upper: Predicate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +130,13 @@ def kept_shares(
         if condition is None or base < 1:
             continue
         predicates = predicates_of(condition, seen.table, seen.node.alias, catalog)
-        if len(predicates) == 1 and predicates[0].value.kind in ("constant", "list"):
-            yield KeptShare(table=seen.table.name, predicate=predicates[0], share=min(1.0, seen.kept / base))
+        share = min(1.0, seen.kept / base)
+        if any(predicate.value.kind not in ("constant", "list") for predicate in predicates):
+            continue
+        if len(predicates) == 1:
+            yield KeptShare(table=seen.table.name, predicate=predicates[0], share=share)
+        elif pair := _lower_and_upper(predicates):
+            yield KeptShare(table=seen.table.name, predicate=pair[0], upper=pair[1], share=share)
 
 
 def predicates_of(condition: str, table: Table, alias: str | None, catalog: Catalog) -> tuple[Predicate, ...]:
@@ -141,6 +150,15 @@ def predicates_of(condition: str, table: Table, alias: str | None, catalog: Cata
     if len(usage.scopes) != 1 or usage.scopes[0].unresolved or usage.scopes[0].alternatives:
         return ()
     return usage.scopes[0].predicates
+
+
+def _lower_and_upper(predicates: tuple[Predicate, ...]) -> tuple[Predicate, Predicate] | None:
+    if len(predicates) != 2 or predicates[0].column != predicates[1].column:
+        return None
+    lower, upper = sorted(predicates, key=lambda predicate: predicate.operator in ("<", "<="))
+    if lower.operator in (">", ">=") and upper.operator in ("<", "<="):
+        return lower, upper
+    return None
 
 
 def _reads_everything(seen: _Seen) -> bool:
