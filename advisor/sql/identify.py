@@ -16,8 +16,11 @@ from postgast import pg_query_pb2 as pb
 from advisor.errors import SqlError
 from advisor.model.usage import StatementKind
 from advisor.sql.comments import split_comments
+from advisor.sql.constants import constants
 from advisor.sql.parse import children, guarded, parse, unwrap
 from advisor.sql.tree import LOCATION_FIELDS, strip_locations
+
+__all__ = ["Identity", "constants", "identify"]
 
 _KINDS: dict[str, StatementKind] = {
     "select_stmt": "select",
