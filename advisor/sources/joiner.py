@@ -125,6 +125,13 @@ class Joiner:
             self.flush(state)
         state.steps_us += duration
 
+    def take_steps(self, state: Session) -> int:
+        """Ends whatever is open before an execution; the microseconds of its parse and bind steps."""
+        self.flush(state)
+        steps_us = state.steps_us
+        state.steps = state.steps_us = 0
+        return steps_us
+
     def bare_duration(self, state: Session, duration: int, at_us: int | None) -> None:
         """A duration without a text: it ends the open statement, or is a parse or bind step before one."""
         pending = state.pending

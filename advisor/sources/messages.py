@@ -17,7 +17,7 @@ MESSAGE = re.compile(
 )
 """Groups: milliseconds, microseconds, step, its name, text."""
 
-_PARAMETER = re.compile(r"\$(\d+) = (?:NULL|'((?:[^']|'')*)')(?:, )?")
+_PARAMETER = re.compile(r"\$\d+ = (?:NULL|'([^']*(?:''[^']*)*)')(?:, )?")
 _PARAMETER_LABELS = ("parameters: ", "Parameters: ")
 
 _ZONES = {
@@ -56,15 +56,13 @@ def parse_parameters(detail: str) -> tuple[str | None, ...] | None:
     """The bind values of `parameters: $1 = 'it''s', $2 = NULL` (with or without the label); None if it is not that."""
     if detail.startswith(_PARAMETER_LABELS):
         detail = detail[12:]
-    found = _PARAMETER.findall(detail)
-    if not found:
-        return None
-    if "NULL" not in detail and "'" in detail:
-        return tuple([value.replace("''", "'") for _, value in found])
-    return tuple(
-        None if match[0].removesuffix(", ").endswith("= NULL") else match[2].replace("''", "'")
-        for match in _PARAMETER.finditer(detail)
-    )
+    if "NULL" in detail:
+        found = tuple([match[1] for match in _PARAMETER.finditer(detail)])
+    else:
+        found = tuple(_PARAMETER.findall(detail))
+    if "''" in detail:
+        found = tuple([value.replace("''", "'") if value else value for value in found])
+    return found or None
 
 
 @lru_cache(maxsize=4096)

@@ -57,8 +57,8 @@ _ZONE = r"[A-Za-z][A-Za-z_/+-]*\d*|[+-]\d\d(?::?\d\d)*"
 # Without the literal that follows, the values of %a, %u and %d cannot be told from what comes after them:
 # they are excluded from containing it (see `_free`). Named groups are the fields the reader asks for.
 _FIXED = {
-    "m": rf"(?P<second>{_DATE})(?P<fraction>\.\d+) (?P<zone>{_ZONE})",
-    "t": rf"(?P<second>{_DATE})(?P<fraction>\.\d+)? (?P<zone>{_ZONE})",
+    "m": rf"(?P<second>{_DATE})\.(?P<fraction>\d{{3}}) (?P<zone>{_ZONE})",
+    "t": rf"(?P<second>{_DATE})(?:\.(?P<fraction>\d{{3}}))? (?P<zone>{_ZONE})",
     "n": r"(?P<epoch>\d{9,11}(?:\.\d+)?)",
     "s": rf"(?:{_DATE} (?:{_ZONE}))?",
     "p": r"(?P<pid>\d+)",

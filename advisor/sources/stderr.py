@@ -5,16 +5,18 @@ from collections.abc import Iterable, Iterator
 
 from advisor.errors import InputError
 from advisor.model.event import Event
-from advisor.sources.joiner import Joiner, Record
+from advisor.sources.joiner import Joiner, Record, Session
 from advisor.sources.messages import localised_line, parse_parameters, second_us
 from advisor.sources.prefix import SEVERITIES, compile_prefix
 from advisor.sources.tally import OVERSIZED_BYTES, Tally
 
-_FIELDS = (
-    *("severity", "ms", "step", "body", "session", "pid", "us", "bound"),
-    *("transaction", "database", "user", "application"),
-    *("second", "zone", "fraction", "epoch", "state", "sqlstate", "name"),
+_HOT = (
+    *("step", "ms", "us", "body", "bound", "session", "pid"),
+    *("second", "zone", "fraction", "transaction", "database", "user", "application"),
 )
+_COLD = ("severity", "name", "epoch", "state", "sqlstate")
+"""Fields that the hot path needs, and those that only the others do: fetching a group costs time."""
+
 _MAIN_SEVERITIES = "LOG|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|DEBUG[1-5]?"
 """Those that begin a record; a block is never cut between a record and its DETAIL."""
 
@@ -88,7 +90,7 @@ def _record_boundary(data: bytes, starts: re.Pattern[bytes]) -> int:
 class _Reader:
     """The hot path: one regular expression over a whole block finds, splits and classifies the records."""
 
-    __slots__ = ("_base", "_groups", "_joiner", "_pattern", "_second", "_tally", "_zone", "line", "starts")
+    __slots__ = ("_base", "_cold", "_hot", "_joiner", "_pattern", "_second", "_tally", "_zone", "line", "starts")
 
     def __init__(self, joiner: Joiner, tally: Tally, prefix: str) -> None:
         head = compile_prefix(prefix)
@@ -108,10 +110,12 @@ class _Reader:
         # A field that the prefix lacks reads as the group after the last, which never takes part in a match.
         self._pattern = re.compile(self._pattern.pattern + r"(?:(?!)(x))?", re.MULTILINE)
         absent = self._pattern.groups
-        self._groups = tuple(names.get(field, absent) for field in _FIELDS)
+        self._hot = tuple(names.get(field, absent) for field in _HOT)
+        self._cold = tuple(names.get(field, absent) for field in _COLD)
         self._joiner = joiner
         self._tally = tally
-        self._second = self._zone = ""
+        self._second: str | None = None
+        self._zone: str | None = None
         self._base: int | None = None
         self.starts = re.compile(rf"{unnamed}(?:{_MAIN_SEVERITIES}):  ".encode())
         self.line = 1
@@ -149,77 +153,83 @@ class _Reader:
 
         Timed statements, steps and parameters, nearly all of a busy log, are handled here; the rest by the joiner.
         """
-        groups, joiner = self._groups, self._joiner
+        groups, joiner = self._hot, self._joiner
         session_of, append, build = joiner.sessions.get, joiner.events.append, tuple.__new__
         position = 0
         for match in self._pattern.finditer(text):
             if match.start() != position:
                 self._gap(text, raw, position, match.start())
             position = match.end()
-            fields = match.group(*groups)
-            severity, ms, step, body, session, pid, us, bound = fields[:8]
+            step, ms, us, body, bound, session, pid, second, zone, *rest = match.group(*groups)
             line = self.line
-            self.line = line + 1
-            if bound is not None:
-                self.line += bound.count("\n") + 1
+            self.line = line + 1 if bound is None else line + 2 + bound.count("\n")
             if "\n" in body:
                 self.line += body.count("\n")
                 body = body.replace("\n\t", "\n")
             key = session or pid or ""
             state = session_of(key) or joiner.session(key)
-            if ms is None or (step != "execute" and step != "statement") or len(body) > OVERSIZED_BYTES:
-                if ms is not None and (step == "bind" or step == "parse"):
-                    joiner.step(state, int(ms) * 1000 + int(us))
-                elif severity not in _PASSED_OVER:
-                    self._other(fields, key, line, body)
+            if step is None or ms is None or step == "plan" or len(body) > OVERSIZED_BYTES:
+                self._other(match, state, key, line, body)
                 continue
             duration = int(ms) * 1000 + int(us)
-            if step == "execute":
-                duration += state.steps_us
-            state.steps = state.steps_us = 0
-            if state.pending is not None:
-                joiner.flush(state)
-            transaction, database, user, application = fields[8:12]
-            values = None if bound is None else parse_parameters(bound.replace("\n\t", "\n"))
-            sql = body.strip().rstrip("; \n\t")
-            append(
-                build(
-                    Event,
-                    (
-                        *("statement", self._time(fields), key, transaction or None, database or None, user or None),
-                        *(application or None, sql, values, duration, None, None, None, line, None, None, 1),
-                    ),
-                )
-            )
+            if step == "parse" or step == "bind":
+                joiner.step(state, duration)
+                continue
+            if state.steps_us or state.pending:
+                steps_us = joiner.take_steps(state)
+                if step == "execute":
+                    duration += steps_us
+            if bound is not None:
+                bound = parse_parameters(bound.replace("\n\t", "\n") if "\n" in bound else bound)
+            if second != self._second or zone != self._zone:
+                self._new_second(second, zone)
+            fraction, transaction, database, user, application = rest
+            at = self._base
+            if at is not None and fraction is not None:
+                at += int(fraction) * 1000
+            elif second is None:
+                at = self._time(match)
+            event = (
+                "statement", at, key, transaction or None, database or None, user or None, application or None,
+                body.strip().rstrip("; \n\t"), bound, duration, None, None, None, line, None, None, 1,
+            )  # fmt: skip
+            append(build(Event, event))
         return position
 
-    def _time(self, fields: tuple[str | None, ...]) -> int | None:
-        """Microseconds since the epoch; the second is looked up only when it is a new one."""
-        second, zone, fraction, epoch = fields[12:16]
-        if second is None or zone is None:
+    def _new_second(self, second: str | None, zone: str | None) -> None:
+        self._second, self._zone = second, zone
+        self._base = second_us(second, zone) if second and zone else None
+
+    def _time(self, match: re.Match[str]) -> int | None:
+        """Microseconds since the epoch, of a time or of an epoch with its fraction."""
+        second, zone, fraction = match.group(*self._hot[7:10])
+        if second is None:
+            epoch = match.group(self._cold[2])
             return round(float(epoch) * 1_000_000) if epoch else None
         if second != self._second or zone != self._zone:
-            self._second, self._zone = second, zone
-            self._base = second_us(second, zone)
-        if fraction is None or self._base is None:
-            return self._base
-        return self._base + int(fraction[1:7].ljust(6, "0"))
+            self._new_second(second, zone)
+        return self._base + int(fraction or 0) * 1000 if self._base is not None else None
 
-    def _other(self, fields: tuple[str | None, ...], key: str, line: int, body: str) -> None:
+    def _other(self, match: re.Match[str], state: Session, key: str, line: int, body: str) -> None:
         """Any other record, put together again for the joiner."""
-        severity, ms, step, _, _, _, us, bound, transaction, database, user, application = fields[:12]
-        state_code, sqlstate, name = fields[16:]
+        severity, name, _, state_code, sqlstate = match.group(*self._cold)
+        if severity == "DETAIL":
+            self._joiner.detail(state, body)
+            return
+        if severity in _PASSED_OVER:
+            return
+        step, ms, us, _, bound, _, _, _, _, _, transaction, database, user, application = match.group(*self._hot)
         message = "" if ms is None else f"duration: {ms}.{us} ms" + ("  " if step else "")
         message += f"{step}{name or ''}: {body}" if step else body
         record = Record(
-            at_us=self._time(fields),
+            at_us=self._time(match),
             session=key,
             transaction=transaction or None,
             database=database or None,
             user=user or None,
             application=application or None,
             line=line,
-            severity=severity or "",
+            severity=severity,
             message=message,
             detail=bound.replace("\n\t", "\n") if bound is not None else None,
             sqlstate=state_code or sqlstate or None,

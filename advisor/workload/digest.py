@@ -78,7 +78,7 @@ class Digest:
         if sql is None:
             return
         recogniser = self._recognisers.get(database) or self._recogniser(database)
-        identity, tags, trace, empty = recogniser.recognise(sql)
+        identity, tags, trace, empty = recogniser.texts.get(sql) or recogniser.recognise(sql)
         if empty:
             return
         calls = event.calls

@@ -41,13 +41,13 @@ _EMPTY = Recognised(None, empty=True)
 
 
 class Recogniser:
-    """Remembers texts and skeletons of one database. `recognise` is pure but for that memory."""
+    """Remembers texts and skeletons of one database. `texts` has what `recognise` would say of a recent text."""
 
-    __slots__ = ("_database", "_failures", "_identities", "_significant", "_skeletons", "_tags", "_texts")
+    __slots__ = ("_database", "_failures", "_identities", "_significant", "_skeletons", "_tags", "texts")
 
     def __init__(self, database: str | None) -> None:
         self._database = database
-        self._texts: dict[str, Recognised] = {}
+        self.texts: dict[str, Recognised] = {}
         self._skeletons: dict[str, Recognised] = {}
         self._significant: dict[str, tuple[int, ...] | None] = {}
         self._failures: dict[str, int] = {}
@@ -56,13 +56,13 @@ class Recogniser:
 
     def recognise(self, sql: str) -> Recognised:
         """The identity of a text as it stands in a log."""
-        known = self._texts.get(sql)
+        known = self.texts.get(sql)
         if known is None:
             known = self._unseen(sql)
             if len(sql) <= RECENT_TEXT_CHARACTERS:
-                if len(self._texts) >= RECENT_TEXTS:
-                    self._texts.clear()
-                self._texts[sql] = known
+                if len(self.texts) >= RECENT_TEXTS:
+                    self.texts.clear()
+                self.texts[sql] = known
         return known
 
     def _unseen(self, sql: str) -> Recognised:

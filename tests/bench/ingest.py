@@ -1,0 +1,143 @@
+"""Digests a made-up stderr log of 100 MB in this process; prints MB per CPU-second and the peak of memory.
+
+python tests/bench/ingest.py [MEGABYTES] [--profile] [--keep FILE]
+"""
+
+import cProfile
+import pstats
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from advisor.model.options import Options
+from advisor.workload.read import read_workload
+
+SEED = 20261120
+
+TABLES = ("orders", "order_items", "customers", "products", "carts", "payments", "shipments", "reviews")
+
+PREPARED = tuple(
+    f"SELECT t.id, t.created_at, t.status, t.total FROM {table} t WHERE t.{column} = $1 AND t.status = $2{tail}"
+    for table in TABLES
+    for column, tail in (("id", ""), ("customer_id", " ORDER BY t.created_at DESC LIMIT 20"))
+) + tuple(f"UPDATE {table} SET status = $1, updated_at = now() WHERE id = $2 AND version = $3" for table in TABLES[:6])
+
+LITERAL = tuple(
+    f'SELECT "{table}"."id", "{table}"."name", "{table}"."price" FROM "{table}"'
+    f' WHERE ("{table}"."customer_id" = {{number}} AND "{table}"."name" LIKE \'{{text}}%\') LIMIT 21'
+    for table in TABLES
+) + tuple(
+    f"INSERT INTO {table} (customer_id, sku, quantity, note) VALUES ({{number}}, '{{text}}', 3, 'O''Hara') RETURNING id"
+    for table in TABLES[:4]
+)
+
+LONG = """SELECT o.id, c.name, count(*) AS lines, sum(i.price * i.quantity) AS total
+	  FROM orders o
+	  JOIN customers c ON c.id = o.customer_id
+	  JOIN order_items i ON i.order_id = o.id
+	 WHERE o.created_at >= '2026-{month:02d}-01' AND c.region = '{text}'
+	 GROUP BY o.id, c.name
+	 ORDER BY total DESC
+	 LIMIT {number}"""
+
+
+def records(rng: random.Random) -> Iterator[str]:
+    """Endless records of 40 sessions: requests in or out of a transaction, some with an N+1; errors and noise."""
+    now = 1795216200.0
+    while True:
+        now += rng.expovariate(60)
+        pid = 4000 + rng.randrange(40)
+        transaction = rng.random() < 0.5
+        loop = rng.choice(PREPARED) if rng.random() < 0.1 else None
+        if transaction:
+            yield f"{head(now, pid)}LOG:  duration: 0.021 ms  statement: BEGIN\n"
+        for _ in range(rng.randrange(1, 12)):
+            now += rng.expovariate(2000)
+            yield from statement(rng, head(now, pid))
+        for _ in range(rng.randrange(5, 40) if loop else 0):
+            now += rng.expovariate(2000)
+            yield from prepared(rng, head(now, pid), loop or "", f"{rng.lognormvariate(0, 1.5):.3f}")
+        if transaction:
+            yield f"{head(now, pid)}LOG:  duration: 0.032 ms  statement: COMMIT\n"
+        if rng.random() < 0.02:
+            yield f"{head(now, 811)[:-13]}LOG:  checkpoint starting: time\n"
+
+
+def head(now: float, pid: int) -> str:
+    """A line's prefix."""
+    seconds = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now))
+    return f"{seconds}.{int(now * 1000) % 1000:03d} UTC [{pid}] app@shop/web "
+
+
+def statement(rng: random.Random, start: str) -> Iterator[str]:
+    """One statement of a request, or an error."""
+    kind, duration = rng.random(), f"{rng.lognormvariate(0, 1.5):.3f}"
+    if kind < 0.55:
+        yield from prepared(rng, start, rng.choice(PREPARED), duration)
+    elif kind < 0.93:
+        text = rng.choice(LITERAL).format(number=rng.randrange(10**6), text=f"{rng.getrandbits(40):x}")
+        yield f"{start}LOG:  duration: {duration} ms  statement: {text}\n"
+    elif kind < 0.99:
+        text = LONG.format(month=rng.randrange(1, 13), text=f"r{rng.randrange(50)}", number=rng.randrange(1, 500))
+        yield f"{start}LOG:  duration: {duration} ms  statement: {text}\n"
+    else:
+        yield f'{start}ERROR:  duplicate key value violates unique constraint "orders_pkey"\n'
+        yield f"{start}DETAIL:  Key (id)=({rng.randrange(10**6)}) already exists.\n"
+        yield f"{start}STATEMENT:  INSERT INTO orders (id) VALUES (1)\n"
+
+
+def prepared(rng: random.Random, start: str, sql: str, duration: str) -> Iterator[str]:
+    """Parse, bind and execute of one statement, with its parameters."""
+    values = [str(rng.randrange(10**6)), "it''s paid", str(rng.randrange(9))][: sql.count("$")]
+    bound = ", ".join(f"${position} = '{value}'" for position, value in enumerate(values, 1))
+    if rng.random() < 0.3:
+        yield f"{start}LOG:  duration: 0.031 ms  parse <unnamed>: {sql}\n"
+        yield f"{start}LOG:  duration: 0.052 ms  bind <unnamed>: {sql}\n{start}DETAIL:  Parameters: {bound}\n"
+    yield f"{start}LOG:  duration: {duration} ms  execute <unnamed>: {sql}\n"
+    yield f"{start}DETAIL:  Parameters: {bound}\n"
+
+
+def write_log(path: Path, megabytes: int) -> None:
+    """Writes the same log each time."""
+    rng = random.Random(SEED)
+    left = megabytes * 1_000_000
+    with path.open("w") as file:
+        for record in records(rng):
+            file.write(record)
+            left -= len(record)
+            if left <= 0:
+                return
+
+
+def main() -> None:
+    """Makes the log, digests it once, prints the ratios."""
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    megabytes = numbers[0] if numbers else 100
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else Path(folder, "postgresql.log")
+        if not path.exists():
+            write_log(path, megabytes)
+        profile = cProfile.Profile() if "--profile" in sys.argv else None
+        before = time.process_time()
+        if profile:
+            profile.enable()
+        workload = read_workload([str(path)], Options())
+        spent = time.process_time() - before
+        if profile:
+            profile.disable()
+            pstats.Stats(profile).sort_stats("tottime").print_stats(25)
+        size = path.stat().st_size / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    coverage = workload.coverage
+    print(
+        f"{size:.0f} MB, {coverage.statements} statements of {len(workload.queries)} queries, {coverage.events} events"
+    )
+    print(f"{size / spent:.1f} MB per CPU-second, peak {peak:.0f} MiB, {len(workload.repetitions)} repetitions")
+
+
+if __name__ == "__main__":
+    main()
