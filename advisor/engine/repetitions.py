@@ -44,7 +44,6 @@ class Loop:
     total_ms: float
     saved_ms: float
     instances: Sequence[dict[str, Any]]
-    sample_values: Sequence[str | None]
 
 
 def loop_of(repetition: Repetition, evidence: Evidence) -> Loop | None:
@@ -72,7 +71,6 @@ def loop_of(repetition: Repetition, evidence: Evidence) -> Loop | None:
         total_ms=round(total_ms, 3),
         saved_ms=round(total_ms * saved / repetition.calls, 3),
         instances=[_instance(i, parent.id) for i in loops],
-        sample_values=next((i.keys[0] for i in loops if i.keys), ()),
     )
 
 

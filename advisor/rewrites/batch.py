@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from postgast import pg_query_pb2 as pb
 
 from advisor.model.advice import BatchProposal
-from advisor.model.workload import Query
+from advisor.model.workload import Sample
+from advisor.sql.bind import count_parameters
 from advisor.sql.parse import parse
 from advisor.sql.quote import quote_identifier
 from advisor.sql.tree import deparse
@@ -20,7 +21,8 @@ class Batch:
     Attributes:
         single_sql: the look-up by one key, `$parameter`.
         batched_sql: the same for an array of keys, `$parameter`.
-        parameter: the number of the key's parameter.
+        parameter: the number of the key's parameter; one of its own where the sample had the key as a constant.
+        values: those of all parameters in the sample, the key's among them.
         key_position: 0-based output column of the batched form that holds the key.
         key_added: the key was not in the look-up's output and stands last in the batched form's.
     """
@@ -28,40 +30,48 @@ class Batch:
     single_sql: str
     batched_sql: str
     parameter: int
+    values: tuple[str | None, ...]
     key_position: int | None
     key_added: bool
 
 
-def batch(proposal: BatchProposal, query: Query) -> Batch | None:
-    """The batched form of a look-up; None where its rows could not be told apart by key afterwards.
+def batch(proposal: BatchProposal, sample: Sample) -> Batch | None:
+    """The batched form of a look-up as it was sent; None where its rows could not be told apart by key afterwards.
 
     That is so for a LIMIT, DISTINCT, grouping, an aggregate, a set operation or a lock: each of those speaks of one
     key's rows alone.
     """
-    tree = parse(query.sql)
+    tree = parse(sample.sql)
     select = tree.stmts[0].stmt.select_stmt
     if len(tree.stmts) != 1 or not tree.stmts[0].stmt.HasField("select_stmt") or not _row_by_row(select):
         return None
     condition = _key_condition(select.where_clause, proposal.column)
     if condition is None:
         return None
-    node, reference, parameter = condition
-    any_of = parse(f"SELECT WHERE {reference} = ANY(${parameter})").stmts[0].stmt.select_stmt.where_clause
-    node.CopyFrom(any_of)
+    node, reference, number = condition
+    known = count_parameters(sample.sql)
+    parameter = number or known + 1
+    node.CopyFrom(_condition(f"{reference} = ${parameter}"))
+    single_sql = deparse(tree)
+    node.CopyFrom(_condition(f"{reference} = ANY(${parameter})"))
     position, star = _output_position(select, proposal.column)
-    if position is None and not star:
+    added = position is None and not star
+    if added:
         select.target_list.add().CopyFrom(parse(f"SELECT {reference}").stmts[0].stmt.select_stmt.target_list[0])
         position = len(select.target_list) - 1
-        added = True
-    else:
-        added = False
+    given = (sample.parameters or ())[:known]
     return Batch(
-        single_sql=query.sql,
+        single_sql=single_sql,
         batched_sql=deparse(tree),
         parameter=parameter,
+        values=(*given, *[None] * (max(known, parameter) - len(given))),
         key_position=position,
         key_added=added,
     )
+
+
+def _condition(text: str) -> pb.Node:
+    return parse(f"SELECT WHERE {text}").stmts[0].stmt.select_stmt.where_clause
 
 
 def _row_by_row(select: pb.SelectStmt) -> bool:
@@ -77,7 +87,7 @@ def _aggregates(select: pb.SelectStmt) -> bool:
 
 
 def _key_condition(where: pb.Node, column: str) -> tuple[pb.Node, str, int] | None:
-    """(node, column as written, parameter number) of the one top-level conjunct `column = $n`."""
+    """(node, column as written, parameter number) of the one top-level conjunct `column = $n`; 0 for a constant."""
     boolean = where.bool_expr if where.HasField("bool_expr") else None
     conjuncts = boolean.args if boolean is not None and boolean.boolop == pb.AND_EXPR else [where]
     found = [(node, *read) for node in conjuncts if (read := _equality(node, column)) is not None]
@@ -90,7 +100,7 @@ def _equality(node: pb.Node, column: str) -> tuple[str, int] | None:
         return None
     for side, other in ((expression.lexpr, expression.rexpr), (expression.rexpr, expression.lexpr)):
         names = [field.string.sval for field in side.column_ref.fields] if side.HasField("column_ref") else []
-        if names and names[-1] == column and other.HasField("param_ref"):
+        if names and names[-1] == column and (other.HasField("param_ref") or other.HasField("a_const")):
             return ".".join(quote_identifier(name) for name in names), other.param_ref.number
     return None
 

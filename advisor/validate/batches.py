@@ -22,11 +22,10 @@ KEYS = 25
 Rows = Counter[tuple[str, ...]]
 
 
-def try_batch(lab: Lab, proposal: BatchProposal, batch: Batch, others: Sequence[str | None], calls: int) -> Verdict:
+def try_batch(lab: Lab, proposal: BatchProposal, batch: Batch, calls: int) -> Verdict:
     """Compares and measures on keys that are in the synthesised rows.
 
-    `others` are values of all parameters of the look-up (the key's own is ignored); `calls` its number of calls in
-    the log, by which the sums are weighted.
+    `calls` is the look-up's number of calls in the log, by which the sums are weighted.
     """
     base = Verdict(status="not_tested", method="executed", sandbox=lab.sandbox.id)
     compared = 0
@@ -36,7 +35,7 @@ def try_batch(lab: Lab, proposal: BatchProposal, batch: Batch, others: Sequence[
         for connection in connections:
             keys = _keys(connection, proposal)
             try:
-                agree = _agree(connection, batch, others, keys)
+                agree = _agree(connection, batch, keys)
             except psycopg.Error as error:
                 return replace(base, reason=f"it does not run here: {error.diag.message_primary}")
             if not agree:
@@ -47,7 +46,7 @@ def try_batch(lab: Lab, proposal: BatchProposal, batch: Batch, others: Sequence[
         base = replace(base, equivalence=Equivalence(status="checked" if compared else "unknown", datasets=compared))
         if not keys:
             return replace(base, reason="the synthesised rows have no key to look up")
-        return _measured(connections[0], base, proposal, batch, others, keys, calls)
+        return _measured(connections[0], base, proposal, batch, keys, calls)
 
 
 def _measured(
@@ -55,13 +54,12 @@ def _measured(
     base: Verdict,
     proposal: BatchProposal,
     batch: Batch,
-    others: Sequence[str | None],
     keys: Sequence[str],
     calls: int,
 ) -> Verdict:
-    singles = [execute(connection, _single(batch, others, key)).measure for key in keys]
+    singles = [execute(connection, _single(batch, key)).measure for key in keys]
     before = total((measure, 1.0) for measure in singles)
-    after = execute(connection, _batched(batch, others, keys)).measure
+    after = execute(connection, _batched(batch, keys)).measure
     rounds = max(calls / len(keys), 1.0)
     verdict = replace(
         base,
@@ -81,13 +79,13 @@ def _dearer(before: Measure, after: Measure) -> bool:
     return after.buffers > before.buffers * (1 + MAX_LOSS) and after.ms > before.ms
 
 
-def _agree(connection: psycopg.Connection, batch: Batch, others: Sequence[str | None], keys: Sequence[str]) -> bool:
+def _agree(connection: psycopg.Connection, batch: Batch, keys: Sequence[str]) -> bool:
     if not keys:
         return True
     expected: Rows = Counter()
     for key in keys:
-        expected.update(_rows(connection, _single(batch, others, key)))
-    found = _rows(connection, _batched(batch, others, keys))
+        expected.update(_rows(connection, _single(batch, key)))
+    found = _rows(connection, _batched(batch, keys))
     if batch.key_added:
         found = _without_last(found)
     return expected == found
@@ -105,14 +103,16 @@ def _rows(connection: psycopg.Connection, statement: str) -> Rows:
         return Counter(tuple(repr(value) for value in row) for row in connection.execute(statement.encode()))
 
 
-def _single(batch: Batch, others: Sequence[str | None], key: str) -> str:
-    values = [key if number == batch.parameter else value for number, value in enumerate(others, start=1)]
+def _single(batch: Batch, key: str) -> str:
+    values = [key if number == batch.parameter else value for number, value in enumerate(batch.values, start=1)]
     return inline_parameters(batch.single_sql, values)
 
 
-def _batched(batch: Batch, others: Sequence[str | None], keys: Sequence[str]) -> str:
+def _batched(batch: Batch, keys: Sequence[str]) -> str:
     elements = ",".join('"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"' for key in keys)
-    values = [f"{{{elements}}}" if number == batch.parameter else value for number, value in enumerate(others, start=1)]
+    values = [
+        f"{{{elements}}}" if number == batch.parameter else value for number, value in enumerate(batch.values, start=1)
+    ]
     return inline_parameters(batch.batched_sql, values)
 
 
@@ -120,7 +120,7 @@ def _keys(connection: psycopg.Connection, proposal: BatchProposal) -> list[str]:
     """Up to `KEYS` distinct values of the key column, in order."""
     statement = pgsql.SQL(
         "SELECT DISTINCT {column}::text FROM (SELECT {column} FROM {table} WHERE {column} IS NOT NULL"
-        " LIMIT 1000) AS some ORDER BY 1 LIMIT {keys}"
+        " LIMIT 1000) AS sample ORDER BY 1 LIMIT {keys}"
     ).format(
         column=pgsql.Identifier(proposal.column),
         table=pgsql.Identifier(proposal.table.schema, proposal.table.name),

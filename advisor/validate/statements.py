@@ -101,7 +101,7 @@ def _values_from_rows(wanted: int, usage: Usage, connection: psycopg.Connection)
 
 def _middle_value(table: QualifiedName, column: str, connection: psycopg.Connection) -> str | None:
     statement = pgsql.SQL(
-        "SELECT {column}::text FROM (SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1000) AS some"
+        "SELECT {column}::text FROM (SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1000) AS sample"
         " ORDER BY {column} OFFSET (SELECT count(*) / 2 FROM (SELECT 1 FROM {table} WHERE {column} IS NOT NULL"
         " LIMIT 1000) AS counted) LIMIT 1"
     ).format(column=pgsql.Identifier(column), table=pgsql.Identifier(table.schema, table.name))

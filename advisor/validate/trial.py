@@ -184,11 +184,10 @@ def _batched(
     lab: Lab | None, finding: Finding, proposal: BatchProposal, evidence: Evidence
 ) -> Iterator[Recommendation]:
     query = evidence.workload.query(proposal.query_id)
-    form: Batch | None = batch(proposal, query) if query else None
+    form: Batch | None = batch(proposal, query.samples[0]) if query and query.samples else None
     if query is None or form is None:
         return
-    keys = finding.evidence.get("sample_values") or [None] * form.parameter
-    verdict = NO_SANDBOX if lab is None else try_batch(lab, proposal, form, keys, query.calls)
+    verdict = NO_SANDBOX if lab is None else try_batch(lab, proposal, form, query.calls)
     notes = [f"${form.parameter} is the array of all keys that the page needs; run it once, before the loop."]
     if form.key_added:
         notes.append(f"{proposal.column} is returned as the last column, so that rows can be handed to their key.")

@@ -79,5 +79,4 @@ def _evidence(loop: Loop) -> dict[str, object]:
         "parent_query": loop.parent.id,
         "instances_total": loop.repetition.units_repeated,
         "instances": loop.instances,
-        "sample_values": loop.sample_values,
     }

@@ -4,13 +4,13 @@ import pytest
 
 from advisor.model.advice import BatchProposal
 from advisor.model.names import QualifiedName
-from advisor.model.workload import Query
+from advisor.model.workload import Sample
 from advisor.rewrites.batch import Batch, batch
 
 
 def batched(sql: str, column: str = "id") -> Batch | None:
     proposal = BatchProposal(query_id="q", parent_id="p", table=QualifiedName("public", "t"), column=column)
-    return batch(proposal, Query(id="q", sql=sql))
+    return batch(proposal, Sample(sql=sql, parameters=("1", "2")))
 
 
 def test_key_in_the_output() -> None:
@@ -18,6 +18,14 @@ def test_key_in_the_output() -> None:
     assert form is not None
     assert form.batched_sql == "SELECT name, id FROM t WHERE id = ANY($1) AND kind = $2"
     assert (form.parameter, form.key_position, form.key_added) == (1, 1, False)
+
+
+def test_key_as_a_constant() -> None:
+    form = batched("SELECT name, id FROM t WHERE id = 17 AND kind = 'x'")
+    assert form is not None
+    assert form.single_sql == "SELECT name, id FROM t WHERE id = $1 AND kind = 'x'"
+    assert form.batched_sql == "SELECT name, id FROM t WHERE id = ANY($1) AND kind = 'x'"
+    assert form.values == (None,)
 
 
 def test_key_is_added_last() -> None:
