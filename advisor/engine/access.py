@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal
 
 from advisor.engine.access_keys import (
@@ -20,6 +21,7 @@ from advisor.model.advice import IndexNeed
 from advisor.model.catalog import Catalog, Index, IndexKey, Table
 from advisor.model.profile import DataProfile
 from advisor.model.usage import Predicate, Scope, TableUse, Usage
+from advisor.sql.quote import quote_literal
 
 Reason = Literal["filter", "sort", "join", "alternatives"]
 
@@ -95,16 +97,22 @@ def accesses(query_id: str, usage: Usage, catalog: Catalog, profile: DataProfile
     Tables whose size nobody knows, views and foreign tables are left out. At most one per table and query level:
     its own conditions and sort first, then its ORs, then its joins.
     """
+    around: dict[int, float] = {}
     for scope in usage.scopes:
-        uses = [_use(query_id, scope, use, catalog, profile) for use in scope.tables]
+        # A level with aggregates or a LIMIT of its own cannot be turned into a join: it is run for each outer row.
+        looked_up = scope.aggregates or scope.limit or around.get(scope.depth - 1, inf) <= MAX_DRIVING_ROWS
+        uses = [_use(query_id, scope, use, catalog, profile, looked_up=looked_up) for use in scope.tables]
         known = [use for use in uses if use is not None]
+        around[scope.depth] = max((rows for rows, _ in _driving_rows(known).values()), default=inf)
         for use in known:
             found = _filter_or_sort(use) or _alternatives(use) or _join(use, known)
             if found is not None:
                 yield found
 
 
-def _use(query_id: str, scope: Scope, use: TableUse, catalog: Catalog, profile: DataProfile) -> _Use | None:
+def _use(
+    query_id: str, scope: Scope, use: TableUse, catalog: Catalog, profile: DataProfile, *, looked_up: bool
+) -> _Use | None:
     table = catalog.tables.get(use.table) if use.table else None
     if table is None or table.name not in profile or table.kind not in INDEXED_KINDS:
         return None
@@ -114,7 +122,7 @@ def _use(query_id: str, scope: Scope, use: TableUse, catalog: Catalog, profile: 
         use=use,
         table=table,
         rows=float(profile[table.name].rows),
-        conditions=conditions_of(scope, use, table),
+        conditions=conditions_of(scope, use, table, looked_up=looked_up),
         catalog=catalog,
         profile=profile,
     )
@@ -127,10 +135,10 @@ def _filter_or_sort(use: _Use) -> Access | None:
     filtered = use.rows * use.share((*equality, *ranges))
     order = _order(use)
     walked = _walked(use, equality, order)
-    early = walked < filtered and walked <= SELECTIVE_SHARE * use.rows
+    early = walked < filtered and walked < SELECTIVE_SHARE * use.rows
     if order and early and not (ranges and filtered <= FEW_ROWS):
         return _access(use, "sort", equality, (), order, walked)
-    if (equality or ranges) and filtered <= SELECTIVE_SHARE * use.rows:
+    if (equality or ranges) and filtered < SELECTIVE_SHARE * use.rows:
         return _access(use, "filter", equality, ranges, () if ranges else order, filtered)
     return None
 
@@ -227,13 +235,25 @@ def _best_existing(
 
     `loops` is how often an index on a join column is looked up.
     """
-    written = [f"{p.column or p.expression} {p.operator} {p.value.text or ''}" for p in use.conditions.local]
+    written = [text for p in use.conditions.local for text in _written(p)]
     best: tuple[Index | None, float] = (None, use.rows)
     for index in use.table.indexes:
         read = _rows_read(use, index, equality, order, loops) if usable(index, written) else use.rows
         if read < best[1]:
             best = (index, read)
     return best
+
+
+def _written(predicate: Predicate) -> Iterator[str]:
+    """The condition as an index's predicate would print it, the constant with and without quotes."""
+    left, text = predicate.column or predicate.expression, predicate.value.text
+    if predicate.kind == "equality" and predicate.operator == "=" and text in {"true", "t", "false", "f"}:
+        yield f"{left}" if text in {"true", "t"} else f"NOT {left}"
+    if text is None:
+        yield f"{left} {predicate.operator}"
+    else:
+        yield f"{left} {predicate.operator} {quote_literal(text)}"
+        yield f"{left} {predicate.operator} {text}"
 
 
 def _rows_read(
@@ -279,7 +299,7 @@ def _alternatives(use: _Use) -> Access | None:
         found = [_branch(use, branch) for branch in branches]
         served = [access for access in found if access is not None]
         kept = sum(access.kept for access in served)
-        if len(served) < len(branches) or kept > SELECTIVE_SHARE * use.rows:
+        if len(served) < len(branches) or kept >= SELECTIVE_SHARE * use.rows:
             continue
         missing = [access for access in served if access.served_by is None] or served
         return replace(
@@ -307,7 +327,7 @@ def _join(use: _Use, known: list[_Use]) -> Access | None:
         outer, path = driving.get(partner.use.alias, (use.rows, ()))
         joins = _joins_to(use, partner)
         kept = outer * use.rows * use.share(joins)
-        if joins and outer <= MAX_DRIVING_ROWS and use.use.alias not in path and kept <= SELECTIVE_SHARE * use.rows:
+        if joins and outer <= MAX_DRIVING_ROWS and use.use.alias not in path and kept < SELECTIVE_SHARE * use.rows:
             found.append(_access(use, "join", joins, (), (), kept, loops=outer))
     return min(found, key=lambda access: access.kept, default=None)
 
@@ -335,6 +355,6 @@ def _driving_rows(known: list[_Use]) -> dict[str, tuple[float, tuple[str, ...]]]
                 if not joins or not path or inner.use.alias in path:
                     continue
                 reached = rows * inner.rows * inner.share((*joins, *inner.conditions.local))
-                if reached < found.get(inner.use.alias, (float("inf"), ()))[0]:
+                if reached < found.get(inner.use.alias, (inf, ()))[0]:
                     found[inner.use.alias] = (reached, (*path, inner.use.alias))
     return found

@@ -150,7 +150,7 @@ def _is_gap(access: Access) -> bool:
         access.served_by is None
         and access.rows >= BIG_TABLE_ROWS
         and access.read >= BIG_TABLE_ROWS
-        and access.kept <= SELECTIVE_SHARE * access.rows
+        and access.kept < SELECTIVE_SHARE * access.rows
     )
 
 

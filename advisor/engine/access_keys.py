@@ -1,5 +1,6 @@
 """Which conditions and sorts of a query level an index could take part in, table by table."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,8 @@ BYTE_ORDER_COLLATIONS = frozenset({"C", "POSIX", "ucs_basic", "pg_c_utf8"})
 SIMPLE_FUNCTIONS = frozenset({"lower", "upper"})
 """Immutable functions for which an index on the expression is the usual answer; others are better moved off the
 column."""
+
+_COLUMN = re.compile(r'(?:[\w$]+|"(?:[^"]|"")+")(?:\.(?:[\w$]+|"(?:[^"]|"")+"))*')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +48,26 @@ class Conditions:
         return self.equality + self.ranges + self.residual
 
 
-def conditions_of(scope: Scope, use: TableUse, table: Table) -> Conditions:
-    """Sorts the level's conjuncts on one table by what an index could do with them."""
-    predicates = [p for p in scope.predicates if p.alias == use.alias and p.only_when in {None, use.alias}]
+def conditions_of(scope: Scope, use: TableUse, table: Table, *, looked_up: bool = True) -> Conditions:
+    """Sorts the level's conjuncts on one table by what an index could do with them.
+
+    `looked_up` says whether a subquery is run for each row of the level around it, so that the outer level's columns
+    are constants to it; else it is run once and joined, and they are nothing an index could use.
+    """
+    predicates = [
+        p
+        for p in scope.predicates
+        if p.alias == use.alias and p.only_when in {None, use.alias} and (looked_up or not correlates(p, scope))
+    ]
     aliases = {other.alias for other in scope.tables}
     return _sorted(predicates, table, aliases, use.nullable, bool(scope.unresolved or scope.alternatives))
+
+
+def correlates(predicate: Predicate, scope: Scope) -> bool:
+    """Whether the other side of a subquery's condition is a column of the level around it."""
+    if scope.depth == 0 or predicate.value.kind != "expression":
+        return False
+    return predicate.implied or (scope.correlated and _COLUMN.fullmatch(predicate.value.text or "") is not None)
 
 
 def branch_conditions(branch: tuple[Predicate, ...], scope: Scope, table: Table) -> Conditions:
@@ -60,8 +78,9 @@ def branch_conditions(branch: tuple[Predicate, ...], scope: Scope, table: Table)
 def _sorted(predicates: list[Predicate], table: Table, aliases: set[str], nullable: bool, unclear: bool) -> Conditions:
     equality, ranges, joins, residual = [], [], [], []
     for predicate in predicates:
+        joined_subquery = predicate.value.kind == "subquery" and predicate.operator != "="
         # IS NULL above an outer join asks for rows without a partner, not for NULLs in the table.
-        if predicate.kind == "is_null" and nullable:
+        if joined_subquery or (predicate.kind == "is_null" and nullable):
             unclear = True
         elif key_of(predicate, table) is None:
             residual.append(predicate)
@@ -87,8 +106,6 @@ def _is_partner(predicate: Predicate, aliases: set[str]) -> bool:
 def key_of(predicate: Predicate, table: Table) -> IndexKey | None:
     """The index key that would serve the predicate; None where a btree cannot, or where a NULL makes it empty."""
     if predicate.kind not in {"equality", "range", "prefix", "is_null"}:
-        return None
-    if predicate.value.kind == "subquery" and predicate.operator != "=":
         return None
     if predicate.value.kind == "constant" and predicate.value.text is None and predicate.kind != "is_null":
         return None

@@ -3,9 +3,13 @@
 https://www.postgresql.org/docs/current/indexes-multicolumn.html and …/indexes-ordering.html
 """
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 
 from advisor.model.catalog import Index, IndexKey
+
+_QUOTED = re.compile(r"('(?:[^']|'')*')")
+_AND = re.compile(r"\bAND\b")
 
 KeyName = tuple[str, str]
 """A key without its order: ("column", name) or ("expression", text without spaces, brackets and casts)."""
@@ -20,18 +24,23 @@ def key_name(key: IndexKey) -> KeyName:
 
 def expression_name(text: str) -> str:
     """An expression's text without what deparsing adds or leaves out: spaces, brackets, text casts, letter case."""
-    bare = text.casefold().replace("::character varying", "::text").replace("::text", "")
-    return "".join(character for character in bare if character not in " ()\t\n")
+    parts = _QUOTED.split(text)
+    # Odd parts are quoted: their case and spaces matter.
+    bare = "".join(part if number % 2 else part.casefold() for number, part in enumerate(parts))
+    bare = bare.replace("::character varying", "").replace("::text", "")
+    parts = _QUOTED.split(bare)
+    return "".join(p if n % 2 else "".join(c for c in p if c not in " ()\t\n") for n, p in enumerate(parts))
 
 
 def usable(index: Index, conditions: Collection[str] = ()) -> bool:
-    """Whether the planner may use the index: valid, and its predicate (if any) is one of the query's conditions.
+    """Whether the planner may use the index: valid, and its predicate (if any) implied by the query's conditions.
 
-    The conditions are compared as text, so an index whose predicate is implied only by reasoning does not count.
+    They are compared as text, conjunct by conjunct: what is implied only by reasoning does not count.
     """
-    return index.valid and (
-        index.predicate is None or expression_name(index.predicate) in {expression_name(text) for text in conditions}
-    )
+    if index.predicate is None or not index.valid:
+        return index.valid
+    known = {expression_name(text) for text in conditions}
+    return {expression_name(part) for part in _AND.split(index.predicate)} <= known
 
 
 def matched_equalities(keys: Sequence[IndexKey], equality: Collection[KeyName]) -> int:

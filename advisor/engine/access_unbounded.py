@@ -75,7 +75,7 @@ def unbounded_scans(evidence: Evidence) -> Iterator[UnboundedScan]:
 def _of_scope(
     query: Query, scope: Scope, usage: Usage, evidence: Evidence, catalog: Catalog, seen: list[SeenScan]
 ) -> Iterator[UnboundedScan]:
-    if scope.depth > 0 or scope.alternatives or not scope.tables:
+    if len(usage.scopes) > 1 or scope.alternatives or not scope.tables:
         return
     uses = [(use, catalog.tables.get(use.table)) for use in scope.tables if use.table is not None]
     tables = [(use, table) for use, table in uses if table is not None and table.kind in INDEXED_KINDS]

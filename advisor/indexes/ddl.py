@@ -101,7 +101,7 @@ def _leftovers(candidate: IndexCandidate, table: Table | None) -> Iterator[Index
             candidate.predicate,
             candidate.method,
         )
-        if same and not index.valid and index.constraint is None:
+        if same and not (index.valid or index.unique):
             yield index
 
 
