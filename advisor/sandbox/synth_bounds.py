@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from advisor.sandbox.synth_facts import Facts
 from advisor.sandbox.synth_shape import ColumnShape, TableShape
-from advisor.sandbox.synth_types import Number, ordinal, parsed
+from advisor.sandbox.synth_types import Number, ordinal, parsed, quoted
+from advisor.sql.quote import quote_identifier
 
 
 def within_bounds(shape: TableShape, column: ColumnShape, facts: Facts) -> Facts:
@@ -16,6 +17,9 @@ def within_bounds(shape: TableShape, column: ColumnShape, facts: Facts) -> Facts
     """
     if shape.partition_columns[:1] != (column.name,) or "DEFAULT" in shape.bounds:
         return facts
+    if any(bound.startswith(("FOR VALUES IN", "FOR VALUES FROM")) for bound in shape.bounds):
+        # Without a default partition hardly any table has a place for NULL.
+        facts = replace(facts, nulls=0.0)
     lists = [found[1] for bound in shape.bounds if (found := re.fullmatch(r"FOR VALUES IN \((.*)\)", bound, re.DOTALL))]
     if lists:
         listed = tuple(dict.fromkeys(value for text in lists for value in _constants(text)))
@@ -87,3 +91,20 @@ def _within_ranges(shape: TableShape, column: ColumnShape, facts: Facts) -> Fact
         seen=tuple(value for value in facts.seen if taken(value)),
         histogram=tuple(value for value in facts.histogram if taken(value)),
     )
+
+
+def gap_condition(shape: TableShape) -> str:
+    """A condition that is true in the ranges of the partitions; empty where they leave no gap between them."""
+    column = next((c for c in shape.columns if (c.name,) == shape.partition_columns), None)
+    line = ordinal(column) if column is not None else None
+    if column is None or line is None or "DEFAULT" in shape.bounds:
+        return ""
+    ranges = range_limits(shape, column)
+    if len(ranges) < 2:
+        return ""
+    name = quote_identifier(column.name)
+    parts = (
+        f"{name} >= {quoted(line.render(low))}::{column.base} AND {name} < {quoted(line.render(high))}::{column.base}"
+        for low, high in ranges
+    )
+    return " OR ".join(f"({part})" for part in parts)

@@ -340,6 +340,8 @@ def capacity(column: ColumnShape, facts: Facts) -> float:
         return float(36 ** min(column.length, 10))
     if column.base_name in ("bit", "varbit"):
         return float(2 ** min(column.length or 32, 32))
+    if column.element is not None:
+        return capacity(column.element, Facts())
     return 1.0 if column.kind == "c" else 1e15
 
 

@@ -87,16 +87,19 @@ def room(shape: TableShape, units: Sequence[Unit], facts: Mapping[str, Facts], w
     """As many of the wanted rows as the keys have different values for."""
     rows = float(wanted)
     for key in shape.keys:
-        members = _members(units, key)
-        if members and not any(facts[name].nulls >= 1 for name in key):
+        members, whole = _members(units, key)
+        if whole and not any(facts[name].nulls >= 1 for name in key):
             rows = min(rows, math.prod(min(unit.capacity, 1e15) for unit in members))
     return int(rows)
 
 
-def _members(units: Sequence[Unit], key: Sequence[str]) -> list[Unit]:
-    """The units that decide a key's columns; empty where a column belongs to none (it is computed)."""
-    found = [unit for name in key for unit in units if name in unit.columns]
-    return list(dict.fromkeys(found)) if len(found) == len(key) else []
+def _members(units: Sequence[Unit], key: Sequence[str]) -> tuple[list[Unit], bool]:
+    """The units that lie within a key, and whether they are all of it.
+
+    A foreign key that reaches beyond the key is left out: its rows differ where the part inside may not.
+    """
+    found = [unit for name in key for unit in units if name in unit.columns and set(unit.columns) <= set(key)]
+    return list(dict.fromkeys(found)), len(found) == len(key)
 
 
 def numbers(
@@ -110,8 +113,11 @@ def numbers(
     different: set[tuple[str, ...]] = set()
     complete = True
     for key in sorted(shape.keys, key=len):
-        members = _members(units, key)
+        members, whole = _members(units, key)
         if any(unit.columns in different for unit in members):
+            continue
+        if not whole and math.prod(min(unit.capacity, 1e15) for unit in members) < rows:
+            complete = False
             continue
         free = [unit for unit in members if unit.columns not in bound]
         alone = next((u for u in free if u.may_differ and u.capacity >= rows), None) if len(members) > 1 else None
@@ -123,6 +129,10 @@ def numbers(
             bound.update(_spread(free, rows, seed, shape))
         else:
             complete = False
+    for key in shape.soft_keys:
+        free = [u for u in _members(units, key)[0] if u.columns not in bound and u.foreign_key is None]
+        if len(free) == len(key) and (one := next((u for u in free if u.capacity >= rows), None)):
+            bound[one.columns] = (_one(one, rows), rows)
     return bound, complete
 
 

@@ -66,6 +66,7 @@ class TableShape:
 
     Attributes:
         keys: column sets that are unique (whole-table unique indexes on plain columns).
+        soft_keys: column sets that unique indexes over expressions or some of the rows depend on.
         guarded: it has unique or exclusion rules that `keys` cannot tell: over expressions or some of the rows.
         checks: conditions over the columns, as SQL.
         bounds: the partitions' bounds as `pg_get_expr` prints them; partition_columns: the root's key columns.
@@ -77,6 +78,7 @@ class TableShape:
     name: QualifiedName
     columns: tuple[ColumnShape, ...]
     keys: tuple[tuple[str, ...], ...] = ()
+    soft_keys: tuple[tuple[str, ...], ...] = ()
     guarded: bool = False
     checks: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
@@ -170,6 +172,10 @@ SELECT i.indrelid::bigint AS relation, i.indisunique AS is_unique, i.indisexclus
        c.relkind = 'i' AND NOT i.indisclustered AND NOT i.indisreplident AND NOT EXISTS (
            SELECT FROM pg_catalog.pg_constraint q WHERE q.conindid = i.indexrelid) AS loose,
        pg_get_indexdef(i.indexrelid) AS definition,
+       (SELECT array_agg(DISTINCT a.attname::text) FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = d.refobjsubid
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid AND d.refobjid = i.indrelid
+          AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0) AS depends,
        (SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
         WHERE k.n <= i.indnkeyatts) AS columns
@@ -227,6 +233,7 @@ def _table(name: QualifiedName, row: Row, columns: tuple[ColumnShape, ...], inde
         name=name,
         columns=columns,
         keys=tuple(dict.fromkeys(tuple(index["columns"]) for index in unique if not index["special"])),
+        soft_keys=tuple(tuple(index["depends"]) for index in unique if index["special"] and index["depends"]),
         guarded=any(index["special"] for index in unique) or any(index["exclusion"] for index in indexes),
         checks=tuple(_condition(text) for text in row["checks"] or ()),
         bounds=tuple(bound for bound in row["bounds"] or () if bound),

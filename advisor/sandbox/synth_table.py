@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from advisor.model.names import QualifiedName
+from advisor.sandbox.synth_bounds import gap_condition
 from advisor.sandbox.synth_columns import Draw, draw_freely, draw_numbered, salted, uniform
 from advisor.sandbox.synth_facts import Facts, fitting, restricted, same_value
 from advisor.sandbox.synth_keys import Parents, Unit, drawn_parent, numbers, room, units_of
@@ -45,6 +46,9 @@ _PATTERNS = (
 """Texts that the usual checks of formats ask for: address, link, word, slug, number, telephone, colour, code."""
 
 
+_TRIED = ("0", "1", "a", "{}", "[1,2,3]", "(1,1)", "POINT(1 1)", "int4", "pg_class", "0/0")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How a table's rows are made.
@@ -72,6 +76,14 @@ class Plan:
             f"SELECT s.i AS synth_row{outer} FROM (SELECT i{inner} "
             f"FROM generate_series(1::int8, {self.rows}::int8, {step}::int8) AS g(i) OFFSET 0) s OFFSET 0"
         )
+
+
+def sample_of_unknown(connection: Connection, column: ColumnShape) -> tuple[str, ...]:
+    """A value of a type that is not known here (an extension's), found by trying texts; empty where none is taken."""
+    for text in _TRIED:
+        if _taken_by_server(connection, column.base, [text]):
+            return (text,)
+    return ()
 
 
 def valid_facts(connection: Connection, column: ColumnShape, facts: Facts) -> Facts:
@@ -185,8 +197,8 @@ def _conditions(shape: TableShape) -> Iterable[str]:
     for condition in (*shape.checks, *(check for column in shape.columns for check in column.checks)):
         if not any(mentions(condition, name) for name in computed):
             yield condition
-    if shape.partition_filter:
-        yield f"({shape.partition_filter})"
+    if partition := shape.partition_filter or gap_condition(shape):
+        yield f"({partition})"
 
 
 def mentions(condition: str, name: str) -> bool:

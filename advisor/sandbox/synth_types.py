@@ -178,12 +178,10 @@ _BY_TYPE: Mapping[str, str] = {
     "bytea": "decode(md5({k}::text), 'hex')",
     "json": "json_build_object('id', {k}, 'name', left(md5({k}::text), 8))",
     "jsonb": "jsonb_build_object('id', {k}, 'name', left(md5({k}::text), 8))",
-    "xml": "('<a>' || {k} || '</a>')::xml",
     "inet": "'10.0.0.0'::inet + {k}",
     "cidr": "('10.0.0.0'::inet + {k})::cidr",
     "macaddr": "lpad(to_hex({k}), 12, '0')::macaddr",
     "macaddr8": "lpad(to_hex({k}), 16, '0')::macaddr8",
-    "varbit": "({k})::bit(32)::varbit",
     "char": "chr(97 + ({k} % 26)::int4)",
     "name": "'n' || {k}",
     "tsvector": "to_tsvector('pg_catalog.simple'::regconfig, 'word' || {k} || ' word' || {k} % 100)",
@@ -206,11 +204,18 @@ _BY_TYPE: Mapping[str, str] = {
     "ltree": "('a.b' || {k})::{type}",
     "uuid": "md5('{salt}' || {k})::uuid",
     "bool": "({k}) % 2 = 0",
-    "regclass": "'pg_catalog.pg_class'::regclass",
     "jsonpath": "('$.a' || {k})::jsonpath",
 }
 
 TEXTS = frozenset({"text", "varchar", "bpchar", "citext"})
+
+
+def is_known(column: ColumnShape) -> bool:
+    """Whether values of the type can be made up."""
+    if column.kind in ("r", "m") or column.element is not None:
+        return column.element is not None and is_known(column.element)
+    named = column.base_name in {*_BY_TYPE, *TEXTS, "bit", "varbit", "vector"}
+    return column.kind in ("e", "c") or named or ordinal(column) is not None
 
 
 def generated_value(column: ColumnShape, k: str, salt: int) -> str:
@@ -230,6 +235,8 @@ def generated_value(column: ColumnShape, k: str, salt: int) -> str:
         return f"{quoted('(' + ',' * (max(1, column.attributes) - 1) + ')')}::{column.base}"
     if column.base_name == "bit":
         return f"({k})::bit({column.length or 1})"
+    if column.base_name == "varbit":
+        return f"({k})::bit({min(column.length or 32, 32)})::varbit"
     if column.base_name == "vector":
         return f"(array_fill((({k}) % 97)::float4, ARRAY[{column.length or 3}]))::{column.base}"
     template = _BY_TYPE.get(column.base_name)

@@ -30,9 +30,11 @@ from advisor.sandbox.synth_table import (
     key_numbers,
     make_keys,
     make_plan,
+    sample_of_unknown,
     valid_facts,
     yields,
 )
+from advisor.sandbox.synth_types import is_known
 from advisor.sql.quote import quote_identifier
 
 Connection = psycopg.Connection[Any]
@@ -258,7 +260,9 @@ def _fill_table(load: _Load, shape: TableShape) -> int:
             rows = insert(load.connection, plan)
             for _, create in shape.indexes:
                 load.connection.execute(create.encode())
-    except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.InternalError) as error:
+    except psycopg.Error as error:
+        if isinstance(error, psycopg.OperationalError) and not isinstance(error, psycopg.errors.ProgramLimitExceeded):
+            raise
         load.warn(f"No rows could be made for {shape.name}: {' '.join(str(error).split())}.")
         return 0
     if rows < SHORTFALL * wanted:
@@ -275,6 +279,8 @@ def _facts(load: _Load, shape: TableShape) -> dict[str, Facts]:
         raw = valid_facts(load.connection, column, raw_facts(column, known, profile.rows, rows))
         if raw.correlation is None and column.base_name in ("timestamp", "timestamptz", "date"):
             raw = replace(raw, correlation=1.0 if _CREATED.fullmatch(column.name) else None)
+        if not is_known(column) and not raw.common:
+            raw = replace(raw, allowed=sample_of_unknown(load.connection, column))
         raw = within_checks(column, raw, (*shape.checks, *column.checks))
         facts[column.name] = within_bounds(shape, column, raw)
     return facts
