@@ -57,6 +57,12 @@ def embedded(folder: Path | None = None) -> Binaries:
     return found
 
 
+def wheel_libraries(package: Path) -> list[Path]:
+    """The folders into which auditwheel and delocate put the libraries of a wheel's programs."""
+    places = (package.with_name(f"{package.name}.libs"), package / ".dylibs")
+    return [place for place in places if place.is_dir()]
+
+
 def local(major: int | None = None) -> Binaries | None:
     """The installed programs of a major version, else None; without one, of the newest version there is."""
     found = [binaries for folder in _local_folders() if (binaries := _inspect(folder))]

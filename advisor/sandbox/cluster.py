@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.errors import SandboxError
-from advisor.sandbox.binaries import Binaries
+from advisor.sandbox.binaries import Binaries, wheel_libraries
 from advisor.sandbox.host import Account, may_enter
 from advisor.sandbox.interrupts import held_signals
 from advisor.sandbox.register import DATA, Lease
@@ -56,25 +56,33 @@ def usable_binaries(binaries: Binaries, account: Account, cache: Path, lease: Le
     """
     if not account.dropped or may_enter(binaries.bin_folder, account):
         return binaries.bin_folder
-    copy = cache / f"postgresql-{binaries.version}-{_tree_stamp(binaries.bin_folder.parent)}"
+    installation = binaries.bin_folder.parent
+    copy = cache / f"postgresql-{binaries.version}-{_tree_stamp(installation)}"
+    # The programs find their libraries by relative paths: the copy keeps the names of the two folders above.
+    programs = Path(installation.parent.name, installation.name, "bin")
     if not copy.is_dir():
         draft = lease.add(cache / f"draft-{secrets.token_hex(8)}")
-        for part in ("lib", "share", "bin"):
-            shutil.copytree(binaries.bin_folder.parent / part, draft / part)
-        for folder, folders, files in os.walk(draft):
-            Path(folder).chmod(0o755)
-            for name in files:
-                path = Path(folder, name)
-                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
-            folders.sort()
+        top = installation.parent.parent
+        parts = (*(installation / name for name in ("bin", "lib", "share")), *wheel_libraries(installation.parent))
+        for part in parts:
+            shutil.copytree(part, draft / part.relative_to(top))
+        _open_to_readers(draft)
         _publish(draft, copy)
-    if not may_enter(copy, account):
+    if not may_enter(copy / programs, account):
         raise SandboxError(
             f"The user {account.name}, who runs the throwaway PostgreSQL, cannot reach its programs.",
             why=f"Neither {binaries.bin_folder} nor the copy in {copy} can be entered.",
             hint=f"Make {cache} enterable for everybody (chmod a+x), or install the advisor outside of root's home.",
         )
-    return copy / "bin"
+    return copy / programs
+
+
+def _open_to_readers(tree: Path) -> None:
+    for folder, _, files in os.walk(tree):
+        Path(folder).chmod(0o755)
+        for name in files:
+            path = Path(folder, name)
+            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
 
 
 def _tree_stamp(folder: Path) -> str:

@@ -118,7 +118,7 @@ def _unwritable(folder: Path) -> str | None:
 def cache_folder() -> Path:
     """The folder that outlives a run (copied binaries, template clusters, the register of running sandboxes).
 
-    Root: /var/cache; others: XDG_CACHE_HOME or ~/.cache; where those cannot be written to, the temp folder.
+    XDG_CACHE_HOME, else /var/cache for root and ~/.cache for others; where that cannot be written to, the temp folder.
     An existing folder is only trusted where it is our own and nobody else may write to it.
     Raises SandboxError where none can be had.
     """
@@ -126,8 +126,7 @@ def cache_folder() -> Path:
     for folder in _cache_candidates():
         try:
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            status = folder.lstat()
-            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            if not _is_trusted(folder):
                 problems.append(f"{folder}: it belongs to another user or others may write to it.")
                 continue
             with tempfile.TemporaryFile(dir=folder):
@@ -141,12 +140,23 @@ def cache_folder() -> Path:
     )
 
 
+def _is_trusted(folder: Path) -> bool:
+    """A folder of our own that nobody else may write to; for root, none on the way there may be others' either."""
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        return False
+    if os.geteuid() != 0:
+        return True
+    above = [parent.stat() for parent in folder.resolve().parents]
+    return all(s.st_uid == 0 and (not s.st_mode & 0o022 or s.st_mode & stat.S_ISVTX) for s in above)
+
+
 def _cache_candidates() -> Iterator[Path]:
     uid = os.geteuid()
-    if uid == 0:
-        yield Path("/var/cache") / NAME
-    elif os.environ.get("XDG_CACHE_HOME"):
+    if os.environ.get("XDG_CACHE_HOME"):
         yield Path(os.environ["XDG_CACHE_HOME"]).absolute() / NAME
+    elif uid == 0:
+        yield Path("/var/cache") / NAME
     else:
         home = Path(os.path.expanduser("~"))  # noqa: PTH111 Path.home() raises where there is none
         if home.is_absolute():

@@ -61,12 +61,12 @@ def _auto(request: Request) -> Sandbox:
     if request.target_major is not None:
         found = programs.local(request.target_major)
         if found is not None:
-            return _run("local", found, request)
+            return start_sandbox("local", found, request)
     return _embedded(request)
 
 
 def _embedded(request: Request) -> Sandbox:
-    return _run("embedded", programs.embedded(), request)
+    return start_sandbox("embedded", programs.embedded(), request)
 
 
 def _local(request: Request) -> Sandbox:
@@ -77,7 +77,7 @@ def _local(request: Request) -> Sandbox:
             why="There is no postgres beside an initdb on the PATH, at pg_config --bindir or in /usr/lib/postgresql.",
             hint="Install one (apt install postgresql), or use --sandbox embedded.",
         )
-    return _run("local", found, request)
+    return start_sandbox("local", found, request)
 
 
 def _docker(_request: Request) -> Sandbox:
@@ -92,7 +92,8 @@ Provider = Callable[[Request], Sandbox]
 PROVIDERS: Mapping[str, Provider] = {"auto": _auto, "embedded": _embedded, "local": _local, "docker": _docker}
 
 
-def _run(provider: ProviderName, binaries: Binaries, request: Request) -> Sandbox:
+def start_sandbox(provider: ProviderName, binaries: Binaries, request: Request) -> Sandbox:
+    """Starts a server of these programs. Raises SandboxError, and leaves nothing behind then."""
     account = server_account()
     cache = cache_folder()
     reap(cache)

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-from advisor.sandbox.rights import ADMIN, USER
-
 TEMP_FILE_LIMIT = "8GB"
 """Sorts and hashes of one session on disk: what any honest query on synthesised rows needs, and no full disk."""
 
@@ -54,9 +52,8 @@ def server_settings(major: int, socket_folder: Path | None, port: int) -> str:
 
 
 def access_rules(*, socket: bool) -> str:
-    """`pg_hba.conf`: the two logins, by password, over the one way in."""
-    way = "local all {} scram-sha-256\n" if socket else "host all {} 127.0.0.1/32 scram-sha-256\n"
-    return way.format(ADMIN) + way.format(USER)
+    """`pg_hba.conf`: by password, over the one way in. Only our superuser could make another login."""
+    return "local all all scram-sha-256\n" if socket else "host all all 127.0.0.1/32 scram-sha-256\n"
 
 
 def _shared_memory_type() -> str:
