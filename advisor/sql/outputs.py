@@ -7,7 +7,7 @@ from postgast import pg_query_pb2 as pb
 
 from advisor.model.usage import OrderTerm
 from advisor.sql.parse import strings
-from advisor.sql.scopes import Columns, Level, Relation, names_of, resolve
+from advisor.sql.scopes import Columns, Level, Relation, names_of, resolve_here
 from advisor.sql.terms import level_text, term_of, text_of
 
 
@@ -59,7 +59,7 @@ def _meant(level: Level, node: pb.Node, targets: Sequence[pb.Node], *, grouping:
     names = names_of(node.column_ref) if node.HasField("column_ref") else None
     if names and len(names) == 1:
         target = target_named(names[0], targets)
-        if target is not None and not (grouping and resolve(level, names) is not None):
+        if target is not None and not (grouping and resolve_here(level, names)):
             return target
     return node
 
@@ -83,3 +83,8 @@ def order_terms(
         reference = term.reference if term else None
         text = None if reference else level_text(level, meant) if meant is not None else text_of(node)
         yield OrderTerm(reference=reference, expression=text, descending=descending, nulls_first=nulls_first)
+
+
+def names_output(level: Level, node: pb.Node, targets: Sequence[pb.Node], *, grouping: bool) -> bool:
+    """Whether an ORDER BY or GROUP BY term is the name of an output, and so mentions no column itself."""
+    return _meant(level, node, targets, grouping=grouping) is not node

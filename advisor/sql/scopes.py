@@ -172,6 +172,11 @@ def resolve(level: Level, names: tuple[str, ...]) -> Found | None:
     return None
 
 
+def resolve_here(level: Level, names: tuple[str, ...]) -> ColumnReference | None:
+    """Which column of this very level a name means."""
+    return _within(level, names)[0]
+
+
 def _within(level: Level, names: tuple[str, ...]) -> tuple[ColumnReference | None, bool]:
     """The column of that name in one level; and, where there is none, whether looking further out would be wrong."""
     relations = [*level.relations, *level.hidden]

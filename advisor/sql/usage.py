@@ -12,7 +12,7 @@ from advisor.model.usage import ColumnReference, Predicate, StatementKind, Usage
 from advisor.sql.from_list import FromList
 from advisor.sql.functions import is_aggregate, is_stable
 from advisor.sql.implied import implied_equalities
-from advisor.sql.outputs import order_terms, output_name, plain_outputs, star_relations, target_named
+from advisor.sql.outputs import names_output, order_terms, output_name, plain_outputs, star_relations
 from advisor.sql.parse import children, parse_one, strings, unwrap, walk
 from advisor.sql.predicates import judge
 from advisor.sql.scopes import Columns, Condition, Found, Level, Relation, mention, names_of, resolve, whole_row
@@ -137,14 +137,16 @@ class _Builder:
 
     def _grouping(self, node: pb.SelectStmt, level: Level) -> None:
         for part in node.group_clause:
-            self._visit_unless_output(level, part, node.target_list)
+            if not names_output(level, part, node.target_list, grouping=True):
+                self.visit(level, part)
         self.visit(level, node.having_clause)
         level.group_by = tuple(order_terms(level, node.group_clause, node.target_list, grouping=True))
         level.aggregates = level.aggregates or bool(node.group_clause) or node.HasField("having_clause")
 
     def _order_and_limit(self, node: pb.SelectStmt, level: Level) -> None:
         for part in node.sort_clause:
-            self._visit_unless_output(level, part.sort_by.node, node.target_list)
+            if not names_output(level, part.sort_by.node, node.target_list, grouping=False):
+                self.visit(level, part)
         level.order_by = tuple(order_terms(level, node.sort_clause, node.target_list, grouping=False))
         for bound in (node.limit_count, node.limit_offset):
             self.visit(level, bound)
@@ -153,15 +155,6 @@ class _Builder:
         if value is not None and (value.kind != "constant" or value.text is not None):
             level.limit = True
             level.limit_value = value if value.kind in ("constant", "parameter") else None
-
-    def _visit_unless_output(self, level: Level, node: Message, targets: Sequence[pb.Node]) -> None:
-        """ORDER BY total, where total is an output's name, mentions no column of that name."""
-        inner = unwrap(node)
-        if isinstance(inner, pb.ColumnRef):
-            names = names_of(inner)
-            if names and len(names) == 1 and target_named(names[0], targets) and resolve(level, names) is None:
-                return
-        self.visit(level, node)
 
     # --- writes -----------------------------------------------------------------------------------------------------
 
