@@ -27,14 +27,15 @@ def believe(
     2. `--table-rows` (`table_rows`, by `name` or `schema.name`). It comes before plans, because the user said it
        explicitly, and is not used, saying so, where the catalog knows;
     3. plans in the input that read the whole table: rows counted, else the planner's estimate;
-    4. an assumption, made smaller where a query that must read the whole table is too fast for it.
+    4. an assumption: by the largest of the ids that the workload looks up, else `ASSUMED_ROWS`; made smaller where
+       a query that must read the whole table is too fast for it.
 
     A column's distribution comes from its statistics; else from the schema (unique, foreign key, boolean, enum,
     CHECK), from the shares that conditions keep in plans, and from how many constants the workload compares it
     with. Raises UsageError where `table_rows` names an unknown table.
     """
-    rows = believed_rows(catalog, workload, usages, table_rows)
     constants = constants_seen(catalog, workload, usages)
+    rows = believed_rows(catalog, workload, usages, table_rows, constants)
     counts = {name: float(believed.rows) for name, believed in rows.items()}
     shares: dict[ColumnName, list[KeptShare]] = defaultdict(list)
     for kept in kept_shares(catalog, workload.plans, counts):

@@ -189,18 +189,21 @@ def _ends(evidence: ColumnEvidence) -> tuple[str | None, str | None]:
         return _time_ends(evidence)
     if base_type not in _NUMBERS:
         return None, None
-    numbers = [
-        n for text in (*evidence.constants.equal, *evidence.constants.bounds) if (n := _number(text)) is not None
-    ]
+    constants = evidence.constants
+    numbers = [n for text in (*constants.equal, *constants.bounds) if (n := _number(text)) is not None]
     if evidence.unique and base_type in _INTEGERS:
         return "1", f"{max([float(evidence.rows), *numbers]):.0f}"
     low, high = _bounds_of(evidence.checks)
-    if not evidence.constants.bounds:
-        return (None if low is None else f"{low:g}"), (None if high is None else f"{high:g}")
-    low = min(numbers) if low is None else low
-    high = max(numbers) if high is None else high
-    span = _span(evidence.shares, _number, high)
-    return f"{high - span if span else low:.15g}", f"{high:.15g}"
+    if constants.bounds and numbers:
+        low = min(numbers) if low is None else low
+        high = max(numbers) if high is None else high
+        span = _span(evidence.shares, _number, high)
+        low = high - span if span else low
+    return _number_text(low), _number_text(high)
+
+
+def _number_text(number: float | None) -> str | None:
+    return None if number is None else f"{number:.15g}"
 
 
 def _time_ends(evidence: ColumnEvidence) -> tuple[str | None, str | None]:

@@ -1,9 +1,11 @@
 """How many rows each table is believed to have."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.engine.profile_plans import TableRows, rows_at_least, rows_by_plans
+from advisor.engine.profile_samples import ColumnName, Constants
 from advisor.errors import UsageError
 from advisor.model.catalog import Catalog, Table
 from advisor.model.names import QualifiedName
@@ -21,6 +23,12 @@ parallel workers share it. A statement that had to read a table bounds its rows 
 UNANALYSED_ROW_BYTES = 100
 """Heap bytes of a row in a table that has a size but was never analysed: 28 of overhead and a handful of columns."""
 
+MANY_IDS = 10
+"""Distinct ids from which the number of rows can be told: the largest one is then within a tenth of all of them."""
+
+MAX_COUNTING_ID = 1_000_000_000
+"""Larger ids, and ids of which none lies in the lower half, are made of a time or a shard: they count nothing."""
+
 _WITH_ROWS = frozenset({"table", "partitioned_table", "materialized_view", "foreign_table"})
 
 
@@ -34,7 +42,11 @@ class BelievedRows:
 
 
 def believed_rows(
-    catalog: Catalog, workload: Workload, usages: Mapping[str, Usage], table_rows: Mapping[str, int]
+    catalog: Catalog,
+    workload: Workload,
+    usages: Mapping[str, Usage],
+    table_rows: Mapping[str, int],
+    constants: Mapping[ColumnName, Constants],
 ) -> dict[QualifiedName, BelievedRows]:
     """Every table's rows, by the order that `believe` documents. UsageError: `table_rows` names an unknown table."""
     given = _given(catalog, table_rows)
@@ -42,13 +54,14 @@ def believed_rows(
     at_least = rows_at_least(catalog, workload.plans)
     live = any(informed(table) or table.size_bytes for table in catalog.tables.values())
     ceilings = _ceilings(catalog, workload, usages)
+    ids = _ids_seen(catalog, constants)
     believed: dict[QualifiedName, BelievedRows] = {}
     for name, table in catalog.tables.items():
         if table.kind in _WITH_ROWS:
             believed[name] = (
                 _from_catalog(table, given.get(name), live=live)
                 or _told(table, given.get(name), by_plans.get(name))
-                or _assumed(table, ceilings.get(name), at_least.get(name, 0.0))
+                or _assumed(table, ceilings.get(name), at_least.get(name, 0.0), ids.get(name, set()))
             )
     return believed | _partitioned(catalog, believed, given)
 
@@ -98,19 +111,51 @@ def _told(table: Table, given: int | None, by_plans: TableRows | None) -> Believ
     return BelievedRows(rows=round(by_plans.rows), basis="plan", assumption=None if by_plans.executed else sentence)
 
 
-def _assumed(table: Table, ceiling: "_Ceiling | None", at_least: float) -> BelievedRows:
-    if at_least > ASSUMED_ROWS:
-        sentence = f"{table.name}: {round(at_least):,} rows assumed: a plan in the input reads so many of them"
-        return BelievedRows(rows=round(at_least), basis="assumed", assumption=sentence)
-    if ceiling is not None and ceiling.rows < ASSUMED_ROWS:
-        rows = max(1, ceiling.rows, round(at_least))
-        sentence = (
-            f"{table.name}: {rows:,} rows assumed, not {ASSUMED_ROWS:,}: "
-            f"query {ceiling.query_id} reads the whole table in {ceiling.ms:.3g} ms"
-        )
-        return BelievedRows(rows=rows, basis="assumed", assumption=sentence)
-    sentence = f"{table.name}: {ASSUMED_ROWS:,} rows assumed (no statistics, plan or --table-rows)"
-    return BelievedRows(rows=ASSUMED_ROWS, basis="assumed", assumption=sentence)
+def _assumed(table: Table, ceiling: "_Ceiling | None", at_least: float, ids: set[int]) -> BelievedRows:
+    rows, why = ASSUMED_ROWS, "(no statistics, plan or --table-rows)"
+    if len(ids) >= MANY_IDS and max(ids) <= MAX_COUNTING_ID and min(ids) <= max(ids) / 2:
+        # The German tank problem's estimate: the largest of k numbers drawn from 1 to N is about N k / (k + 1).
+        rows = round(max(ids) * (1 + 1 / len(ids)))
+        why = f"(the largest of {len(ids)} ids in the input is {max(ids):,})"
+    if ceiling is not None and ceiling.rows < rows:
+        why = f"(query {ceiling.query_id} reads the whole table in {ceiling.ms:.3g} ms, too fast for {rows:,})"
+        rows = ceiling.rows
+    if at_least > rows:
+        rows, why = round(at_least), "(a plan in the input reads so many of them)"
+    return BelievedRows(rows=rows, basis="assumed", assumption=f"{table.name}: {rows:,} rows assumed {why}")
+
+
+def _ids_seen(catalog: Catalog, constants: Mapping[ColumnName, Constants]) -> dict[QualifiedName, set[int]]:
+    """The distinct ids that the workload looks up, of tables with a whole number as their primary key.
+
+    Values compared with a foreign key are ids of the table it refers to.
+    """
+    ids: dict[QualifiedName, set[int]] = defaultdict(set)
+    for (name, column), seen in constants.items():
+        target = _refers_to(catalog, name, column)
+        if target is not None:
+            ids[target] |= {int(text) for text in seen.equal if text.isascii() and text.isdecimal() and len(text) < 20}
+    return ids
+
+
+def _refers_to(catalog: Catalog, name: QualifiedName, column: str) -> QualifiedName | None:
+    """The table whose integer primary key the column's values are; None where they are not."""
+    table = catalog.tables.get(name)
+    if table is None:
+        return None
+    for constraint in table.constraints:
+        if constraint.kind == "foreign_key" and constraint.columns == (column,) and constraint.referenced_table:
+            parent = catalog.tables.get(constraint.referenced_table)
+            return _numbered(parent, constraint.referenced_columns) if parent is not None else None
+    return _numbered(table, (column,))
+
+
+def _numbered(table: Table, columns: tuple[str, ...]) -> QualifiedName | None:
+    """The table's name where these columns are its primary key, a single whole number."""
+    if len(columns) != 1 or table.primary_key != columns:
+        return None
+    column = table.column(columns[0])
+    return table.name if column is not None and column.base_type in ("int2", "int4", "int8") else None
 
 
 def _partitioned(

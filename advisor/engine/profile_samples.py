@@ -19,12 +19,15 @@ class Constants:
     """What one column is compared with. Every sample and every key of a repetition counts once.
 
     Attributes:
-        equal: values of equalities, lists and inequalities; `bounds` those of ranges.
+        equal: values of equalities, lists and inequalities.
+        bounds: ends of ranges, but for `open_starts`: those of ranges without an end, which may begin long before
+            the first row.
         by_query: the values of equalities, by the query that brought them.
     """
 
     equal: Counter[str] = field(default_factory=Counter)
     bounds: Counter[str] = field(default_factory=Counter)
+    open_starts: Counter[str] = field(default_factory=Counter)
     by_query: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     @property
@@ -65,13 +68,15 @@ def _executions(query: Query, usage: Usage | None, catalog: Catalog) -> Iterator
 
 
 def _note(seen: dict[ColumnName, Constants], query_id: str, usage: Usage, parameters: tuple[str | None, ...]) -> None:
-    for table, predicate in column_predicates(usage):
-        if predicate.column is None or predicate.kind not in ("equality", "range", "not_equal"):
+    found = [(t, p) for t, p in column_predicates(usage) if p.kind in ("equality", "range", "not_equal")]
+    ended = {(table, predicate.column) for table, predicate in found if predicate.operator in ("<", "<=")}
+    for table, predicate in found:
+        if predicate.column is None:
             continue
         constants = seen[table, predicate.column]
         for text in _texts(predicate.value, parameters):
             if predicate.kind == "range":
-                constants.bounds[text] += 1
+                (constants.bounds if (table, predicate.column) in ended else constants.open_starts)[text] += 1
             else:
                 constants.equal[text] += 1
             if predicate.kind == "equality":
