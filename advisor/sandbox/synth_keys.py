@@ -1,7 +1,7 @@
 """Which rows differ in which columns: numbers for the columns of primary, unique and foreign keys."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from advisor.sandbox.synth_columns import capacity, position, salted, uniform
@@ -47,10 +47,11 @@ def units_of(
     chosen: Sequence[ForeignKey],
     parents: Mapping[str, Parents],
     rows: int,
+    following: Set[str],
 ) -> list[Unit]:
-    """The table's units: its chosen foreign keys first, then every column that none of them holds."""
+    """The table's units: its chosen foreign keys first, then every column that none of them holds or leads."""
     units = []
-    bound: set[str] = set()
+    bound: set[str] = set(following)
     for key in chosen:
         bound.update(key.columns)
         one = facts[key.columns[0]] if len(key.columns) == 1 else None

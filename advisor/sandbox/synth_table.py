@@ -13,6 +13,7 @@ from advisor.sandbox.synth_columns import Draw, draw_freely, draw_numbered, salt
 from advisor.sandbox.synth_facts import Facts, fitting, restricted, same_value
 from advisor.sandbox.synth_keys import Parents, Unit, drawn_parent, numbers, room, units_of
 from advisor.sandbox.synth_shape import ColumnShape, ForeignKey, TableShape
+from advisor.sandbox.synth_shared import SharedKey, chosen_keys, presence, shared_draws
 from advisor.sandbox.synth_types import TEXTS, ordinal, quoted
 from advisor.sql.quote import quote_identifier
 
@@ -120,10 +121,12 @@ def make_plan(
     seed: int,
     *,
     keep: int | None = None,
+    shared: Sequence[SharedKey] = (),
 ) -> Plan:
     """The plan for a table, with the facts at hand; `keep` of the `wanted` rows are asked for."""
-    chosen = _chosen(shape, facts, [key for key in foreign_keys if parents[key.name].count > 0])
-    units = units_of(shape, facts, chosen, parents, wanted)
+    chosen = chosen_keys(shape, facts, [key for key in foreign_keys if parents[key.name].count > 0])
+    following = {name for made in shared for name in made.own_columns}
+    units = units_of(shape, facts, chosen, parents, wanted, following)
     rows = room(shape, units, facts, wanted)
     bound, complete = numbers(shape, units, rows, seed)
     draws: dict[str, Draw] = {}
@@ -139,10 +142,12 @@ def make_plan(
             draws[column.name] = draw_freely(tag, column, known, rows, salt)
         else:
             draws[column.name] = draw_numbered(tag, column, _apart(column, known), number[0], number[1], salt)
+    for made in shared:
+        draws.update(shared_draws(shape, facts, made, draws, seed))
     return Plan(
         shape=shape,
         draws=draws,
-        conditions=tuple(_conditions(shape)),
+        conditions=(*_conditions(shape), *(test for made in shared for test in presence(shape, made))),
         rows=rows,
         keep=min(rows, wanted if keep is None else keep),
         careful=shape.guarded or not complete,
@@ -153,17 +158,6 @@ def _apart(column: ColumnShape, facts: Facts) -> Facts:
     """Constants that the column's type tells apart; of equal ones the first."""
     first = {same_value(column, value): value for value in reversed(facts.seen)}
     return replace(facts, seen=tuple(value for value in facts.seen if first[same_value(column, value)] == value))
-
-
-def _chosen(shape: TableShape, facts: Mapping[str, Facts], keys: Sequence[ForeignKey]) -> list[ForeignKey]:
-    """Foreign keys that share no column, long ones first: a shorter one over the same columns mostly follows."""
-    chosen: list[ForeignKey] = []
-    taken: set[str] = {column.name for column in shape.columns if column.computed}
-    for key in sorted(keys, key=lambda k: -len(k.columns)):
-        if taken.isdisjoint(key.columns) and not all(facts[name].nulls >= 1 for name in key.columns):
-            chosen.append(key)
-            taken.update(key.columns)
-    return chosen
 
 
 def _foreign_draws(

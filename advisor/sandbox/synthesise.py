@@ -6,11 +6,9 @@ planner itself assumes; 5 % NULLs of a nullable column; moments within the two y
 evenly over their parents.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import psycopg
 
@@ -18,27 +16,11 @@ from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
 from advisor.model.profile import ColumnProfile, DataProfile, TableProfile
 from advisor.sandbox.synth_adversarial import adversarial_profile
-from advisor.sandbox.synth_bounds import within_bounds
-from advisor.sandbox.synth_facts import Facts, profile_of, raw_facts, scaled_rows, within_checks
-from advisor.sandbox.synth_keys import Parents
+from advisor.sandbox.synth_facts import profile_of, scaled_rows
+from advisor.sandbox.synth_load import Connection, Load, Warn, must_not_be_null, plan_table
 from advisor.sandbox.synth_shape import ForeignKey, TableShape, read_shapes
-from advisor.sandbox.synth_table import (
-    LEAST_YIELD,
-    Plan,
-    eased,
-    insert,
-    key_numbers,
-    make_keys,
-    make_plan,
-    sample_of_unknown,
-    valid_facts,
-    yields,
-)
-from advisor.sandbox.synth_types import is_known
-from advisor.sql.quote import quote_identifier
-
-Connection = psycopg.Connection[Any]
-Warn = Callable[[str], None]
+from advisor.sandbox.synth_table import insert
+from advisor.sql.quote import quote_identifier, quote_name
 
 ASSUMED_ROWS = 1_000
 """Rows of a table that neither the profile nor the catalog knows: enough to have statistics, too few to matter."""
@@ -48,27 +30,6 @@ SHORTFALL = 0.9
 
 LOAD_TIMEOUT_MS = 600_000
 """A check of the user's own that never ends must not hang the run."""
-
-_CREATED = re.compile(
-    r"(created|inserted|added|placed|ordered|occurred|logged|recorded|posted|published|received|registered|event)"
-    r"_?(at|on|time|date|ts)?|timestamp|ts|time|date|creation_(date|time)|date_(created|added)",
-    re.IGNORECASE,
-)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Load:
-    """What one load knows; it lives as long as the load's transaction."""
-
-    connection: Connection
-    shapes: Mapping[QualifiedName, TableShape]
-    profiles: Mapping[QualifiedName, TableProfile]
-    foreign_keys: Sequence[ForeignKey]
-    wanted: Mapping[QualifiedName, int]
-    seed: int
-    warn: Warn
-    filled: dict[QualifiedName, int] = field(default_factory=dict)
-    key_tables: int = 0
 
 
 def fill(
@@ -153,11 +114,11 @@ def _prepare(connection: Connection, catalog: Catalog) -> None:
 
 def _start(
     connection: Connection, catalog: Catalog, profile: DataProfile, row_budget: int, seed: int, warn: Warn
-) -> _Load:
+) -> Load:
     shapes, foreign_keys = read_shapes(connection)
     profiles = {name: _profile(catalog, profile, name) for name in shapes}
     wanted = scaled_rows({name: table.rows for name, table in profiles.items()}, row_budget)
-    load = _Load(
+    load = Load(
         connection=connection,
         shapes=shapes,
         profiles=_with_children_constants(profiles, foreign_keys),
@@ -215,7 +176,7 @@ def _with_children_constants(
     return found
 
 
-def _run(load: _Load) -> None:
+def _run(load: Load) -> None:
     connection = load.connection
     for key in load.foreign_keys:
         connection.execute(key.drop.encode())
@@ -232,7 +193,7 @@ def _run(load: _Load) -> None:
     _put_back_foreign_keys(load)
 
 
-def _parents_first(load: _Load) -> list[QualifiedName]:
+def _parents_first(load: Load) -> list[QualifiedName]:
     """The tables, parents before children as far as foreign keys form no circle."""
     needs = {
         name: {key.parent for key in load.foreign_keys if key.table == name and key.parent in load.shapes} - {name}
@@ -249,12 +210,12 @@ def _parents_first(load: _Load) -> list[QualifiedName]:
     return order
 
 
-def _fill_table(load: _Load, shape: TableShape) -> int:
+def _fill_table(load: Load, shape: TableShape) -> int:
     """Rows put into the table; none, with a warning, where its rules cannot be met."""
     wanted = load.wanted[shape.name]
     try:
         with load.connection.transaction():
-            plan = _plan(load, shape, wanted)
+            plan = plan_table(load, shape, wanted)
             for drop, _ in shape.indexes:
                 load.connection.execute(drop.encode())
             rows = insert(load.connection, plan)
@@ -270,101 +231,6 @@ def _fill_table(load: _Load, shape: TableShape) -> int:
     return rows
 
 
-def _facts(load: _Load, shape: TableShape) -> dict[str, Facts]:
-    profile = load.profiles[shape.name]
-    rows = load.wanted[shape.name]
-    facts = {}
-    for column in shape.columns:
-        known = profile.columns.get(column.name, ColumnProfile())
-        raw = valid_facts(load.connection, column, raw_facts(column, known, profile.rows, rows))
-        if raw.correlation is None and column.base_name in ("timestamp", "timestamptz", "date"):
-            raw = replace(raw, correlation=1.0 if _CREATED.fullmatch(column.name) else None)
-        if not is_known(column) and not raw.common:
-            raw = replace(raw, allowed=sample_of_unknown(load.connection, column))
-        raw = within_checks(column, raw, (*shape.checks, *column.checks))
-        facts[column.name] = within_bounds(shape, column, raw)
-    return facts
-
-
-def _plan(load: _Load, shape: TableShape, wanted: int) -> Plan:
-    """The plan, drawn wider where checks let only a part of the rows pass."""
-    facts = _facts(load, shape)
-    keys = [key for key in load.foreign_keys if key.table == shape.name]
-    keys = [key for key in keys if key.parent in load.filled or key.parent in load.shapes or _exists(load, key)]
-    parents = {key.name: _parents(load, key, facts) for key in keys}
-    wanted = _without_parents(shape, keys, parents, wanted)
-    for key in keys:
-        if parents[key.name].count == 0:
-            facts |= {
-                name: replace(facts[name], nulls=1.0) for name in key.columns if not _column_not_null(shape, name)
-            }
-    plan = make_plan(shape, facts, keys, parents, wanted, load.seed)
-    share = yields(load.connection, plan)[-1]
-    if share < LEAST_YIELD:
-        facts = eased(load.connection, plan, facts, load.seed)
-        plan = make_plan(shape, facts, keys, parents, wanted, load.seed)
-        share = yields(load.connection, plan)[-1]
-    if share >= 1 - 1e-9 or share == 0 or wanted == 0:
-        return plan
-    drawn = int(wanted / max(share, LEAST_YIELD) * 1.1) + 50
-    return make_plan(shape, facts, keys, parents, drawn, load.seed, keep=wanted)
-
-
-def _column_not_null(shape: TableShape, name: str) -> bool:
-    return any(column.not_null for column in shape.columns if column.name == name)
-
-
-def _without_parents(shape: TableShape, keys: Sequence[ForeignKey], parents: Mapping[str, Parents], wanted: int) -> int:
-    """No rows where a foreign key that may not be NULL has nothing to point to."""
-    for key in keys:
-        if parents[key.name].count == 0 and all(_column_not_null(shape, name) for name in key.columns):
-            return 0
-    return wanted
-
-
-def _exists(load: _Load, key: ForeignKey) -> bool:
-    row = load.connection.execute(
-        "SELECT to_regclass(%s) IS NOT NULL",
-        [f"{quote_identifier(key.parent.schema)}.{quote_identifier(key.parent.name)}"],
-    ).fetchone()
-    return bool(row and row[0])
-
-
-def _parents(load: _Load, key: ForeignKey, facts: Mapping[str, Facts]) -> Parents:
-    """The rows the key may point to: those that are there, or, in a circle, those that will be."""
-    load.key_tables += 1
-    table = f"synth_keys_{load.key_tables}"
-    if key.parent in load.filled or key.parent not in load.shapes:
-        name = f"{quote_identifier(key.parent.schema)}.{quote_identifier(key.parent.name)}"
-        count = make_keys(load.connection, table, key.parent_columns, name)
-    else:
-        plan = _future(load, key)
-        if plan is None:
-            return Parents(keys=table, count=0)
-        count = make_keys(
-            load.connection,
-            table,
-            key.parent_columns,
-            f"({plan.select(key.parent_columns)}) r",
-            order="ORDER BY synth_row",
-        )
-    values: list[str] = []
-    if len(key.columns) == 1:
-        known = facts[key.columns[0]]
-        values = [*(value for value, _ in known.common), *known.seen]
-    return Parents(keys=table, count=count, numbers=key_numbers(load.connection, table, values) if count else {})
-
-
-def _future(load: _Load, key: ForeignKey) -> Plan | None:
-    """The plan of a table that is not filled yet, for its key; None where that is a foreign key itself."""
-    shape = load.shapes[key.parent]
-    bound = {name for other in load.foreign_keys if other.table == key.parent for name in other.columns}
-    if not bound.isdisjoint(key.parent_columns):
-        return None
-    plan = make_plan(shape, _facts(load, shape), (), {}, load.wanted[key.parent], load.seed)
-    return plan if all(name in plan.draws for name in key.parent_columns) else None
-
-
 def _advance_sequences(connection: Connection, shape: TableShape) -> None:
     for column in shape.columns:
         if column.sequence is not None and column.base_name in ("int2", "int4", "int8"):
@@ -375,7 +241,7 @@ def _advance_sequences(connection: Connection, shape: TableShape) -> None:
             )
 
 
-def _put_back_foreign_keys(load: _Load) -> None:
+def _put_back_foreign_keys(load: Load) -> None:
     """Adds the keys again, which checks them; rows that point nowhere (circles, shared columns) are mended first."""
     for _ in range(3 * len(load.foreign_keys) + 1):
         failed = None
@@ -390,7 +256,7 @@ def _put_back_foreign_keys(load: _Load) -> None:
                 raise
 
 
-def _mend(load: _Load, key: ForeignKey) -> bool:
+def _mend(load: Load, key: ForeignKey) -> bool:
     """Sets a dangling key to NULL where a column of it allows that, else removes the row; whether anything changed."""
     shape = load.shapes[key.table]
     pairs = " AND ".join(
@@ -398,9 +264,9 @@ def _mend(load: _Load, key: ForeignKey) -> bool:
         for ours, theirs in zip(key.columns, key.parent_columns, strict=True)
     )
     present = " AND ".join(f"c.{quote_identifier(name)} IS NOT NULL" for name in key.columns)
-    parent = f"{quote_identifier(key.parent.schema)}.{quote_identifier(key.parent.name)}"
+    parent = quote_name(key.parent)
     dangling = f"{present} AND NOT EXISTS (SELECT FROM {parent} p WHERE {pairs})"
-    free = [quote_identifier(name) for name in key.columns if not _column_not_null(shape, name)]
+    free = [quote_identifier(name) for name in key.columns if not must_not_be_null(shape, name)]
     if free:
         nulls = ", ".join(f"{name} = NULL" for name in free)
         changed = load.connection.execute(f"UPDATE {shape.sql} c SET {nulls} WHERE {dangling}".encode()).rowcount
@@ -411,7 +277,7 @@ def _mend(load: _Load, key: ForeignKey) -> bool:
     return changed > 0
 
 
-def _settle(connection: Connection, load: _Load, warn: Warn) -> None:
+def _settle(connection: Connection, load: Load, warn: Warn) -> None:
     """Materialized views refreshed, statistics gathered, pages marked all-visible."""
     views = connection.execute(
         "SELECT format('%I.%I', schemaname, matviewname) FROM pg_catalog.pg_matviews "
