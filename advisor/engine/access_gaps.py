@@ -6,7 +6,7 @@ from typing import Any
 
 from advisor.engine.access import BIG_TABLE_ROWS, SELECTIVE_SHARE, Access, accesses, wanted_rows
 from advisor.engine.access_plans import SeenScan, planned_accesses, scans_by_query
-from advisor.engine.access_time import SLOW_ALONE_MS, scanned, time_matters
+from advisor.engine.access_time import SLOW_ALONE_MS, scanned, time_matters, whole_time_ms
 from advisor.model.advice import Confidence, Impact, IndexNeed
 from advisor.model.catalog import IndexKey
 from advisor.model.evidence import Evidence
@@ -93,9 +93,10 @@ def _value(value: Value) -> str:
 def index_gaps(evidence: Evidence) -> Iterator[IndexGap]:
     """Every index worth wanting, from the statements and then from plans without one."""
     workload = evidence.workload
-    seen = scans_by_query(workload.plans)
+    seen, whole_ms = scans_by_query(workload.plans), whole_time_ms(workload)
     for query in workload.queries:
-        yield from query_gaps(query, evidence, seen.get(query.id, ()))
+        if time_matters(query, whole_ms):
+            yield from query_gaps(query, evidence, seen.get(query.id, ()))
     judged = frozenset(evidence.usages) if evidence.catalog is not None else frozenset[str]()
     for planned in planned_accesses(workload.plans, judged, evidence.catalog):
         for access in accesses(planned.scan.query_id or "", planned.usage, planned.catalog, planned.profile):
@@ -114,7 +115,7 @@ def index_gaps(evidence: Evidence) -> Iterator[IndexGap]:
 def query_gaps(query: Query, evidence: Evidence, seen: Sequence[SeenScan]) -> Iterator[IndexGap]:
     """The indexes one query would like; `seen` are the scans of its plans, which outweigh every estimate."""
     usage = evidence.usages.get(query.id)
-    if usage is None or evidence.catalog is None or usage.kind == "utility" or not time_matters(query):
+    if usage is None or evidence.catalog is None or usage.kind == "utility":
         return
     for access in accesses(query.id, usage, evidence.catalog, evidence.profile):
         scan, access = _as_seen(access, seen)

@@ -9,7 +9,7 @@ from advisor.engine.access_gaps import CONFIDENCE, index_gaps, predicate_text
 from advisor.engine.access_keys import Conditions, conditions_of
 from advisor.engine.access_plans import SeenScan, scans_by_query
 from advisor.engine.access_selectivity import kept_share
-from advisor.engine.access_time import scanned, time_matters
+from advisor.engine.access_time import scanned, time_matters, whole_time_ms
 from advisor.model.advice import Confidence
 from advisor.model.catalog import Catalog, Table
 from advisor.model.evidence import Evidence
@@ -23,8 +23,8 @@ LARGE_TABLE_ROWS = 100_000
 MOST_SHARE = 0.5
 """A statement that keeps half of the rows reads the table whole, whatever index there is."""
 
-OFTEN_CALLS = 3
-"""A statement that ran less often is taken for a report, an export or a person at a prompt."""
+OFTEN_CALLS = 2
+"""A statement that ran once is taken for a report, an export or a person at a prompt."""
 
 Reason = Literal["returns", "aggregates", "discards"]
 
@@ -57,10 +57,10 @@ def unbounded_scans(evidence: Evidence) -> Iterator[UnboundedScan]:
     if catalog is None:
         return
     gaps = {(gap.query_id, gap.access.table.name) for gap in index_gaps(evidence)}
-    seen = scans_by_query(evidence.workload.plans)
+    seen, whole_ms = scans_by_query(evidence.workload.plans), whole_time_ms(evidence.workload)
     for query in evidence.workload.queries:
         usage = evidence.usages.get(query.id)
-        if usage is None or usage.kind != "select" or query.calls < OFTEN_CALLS or not time_matters(query):
+        if usage is None or usage.kind != "select" or query.calls < OFTEN_CALLS or not time_matters(query, whole_ms):
             continue
         found = [
             scan

@@ -13,7 +13,7 @@ cache. No index helps, because most of the rows are wanted or nothing says which
 ## When it is fine
 
 For exports and reports that run now and then, batches that walk along a key, and tables that stay small. A statement
-seen fewer than three times is left alone, and so is one that an index would help (IDX001).
+seen only once is left alone, and so is one that an index would help (IDX001).
 
 ## Example
 
