@@ -84,7 +84,7 @@ class _Seen:
 def rows_by_plans(catalog: Catalog, plans: Iterable[QueryPlan]) -> dict[QualifiedName, TableRows]:
     """Row counts of the tables that a plan reads as a whole: the largest one counted, else the largest estimate.
 
-    A scan that a LIMIT, a semi join or a merge join may have stopped early, is no count.
+    A scan that a LIMIT, a semi join or a merge join may have stopped early is no count, but no estimate is less.
     """
     counted: dict[QualifiedName, float] = {}
     estimated: dict[QualifiedName, float] = {}
@@ -95,7 +95,7 @@ def rows_by_plans(catalog: Catalog, plans: Iterable[QueryPlan]) -> dict[Qualifie
         if seen.complete and seen.visited is not None:
             counted[name] = max(seen.visited, counted.get(name, 0.0))
         elif seen.node.filter is None and seen.estimate is not None:
-            estimated[name] = max(seen.estimate, estimated.get(name, 0.0))
+            estimated[name] = max(seen.estimate, seen.visited or 0.0, estimated.get(name, 0.0))
     rows = {name: TableRows(rows=value, executed=False) for name, value in estimated.items()}
     return rows | {name: TableRows(rows=value, executed=True) for name, value in counted.items()}
 
