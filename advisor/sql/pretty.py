@@ -1,8 +1,13 @@
 """SQL laid out over several lines, for people."""
 
+from collections.abc import Callable
+
+import postgast
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from advisor.errors import SqlError
+from advisor.sql.parse import guarded
 from advisor.sql.tree import same_statement
 
 _ONE_LINE = 60
@@ -10,11 +15,25 @@ _ONE_LINE = 60
 
 
 def pretty(sql: str) -> str:
-    """The statement over several lines; as it came where laying it out would change its parse tree."""
+    """The statement over several lines; as it came where no layout leaves its parse tree as it was."""
     if len(sql) <= _ONE_LINE:
         return sql
-    try:
-        laid_out = sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True)[0]
-    except (SqlglotError, IndexError, RecursionError):
-        return sql
-    return laid_out if same_statement(sql, laid_out) else sql
+    for lay_out in _LAYOUTS:
+        try:
+            laid_out = lay_out(sql)
+            if same_statement(sql, laid_out):
+                return laid_out
+        except (SqlError, SqlglotError, IndexError, RecursionError):
+            continue
+    return sql
+
+
+def _by_libpg_query(sql: str) -> str:
+    return guarded(postgast.format_sql, sql).rstrip().removesuffix(";")
+
+
+def _by_sqlglot(sql: str) -> str:
+    return sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True, normalize_functions=False)[0]
+
+
+_LAYOUTS: tuple[Callable[[str], str], ...] = (_by_libpg_query, _by_sqlglot)
