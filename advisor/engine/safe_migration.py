@@ -41,8 +41,11 @@ def safe_index(statement: TracedStatement, table: str, index: str, *, partitione
 
 
 def _concurrent_build(statement: TracedStatement, table: str, index: str) -> tuple[str, ...] | None:
-    if statement.kind == "CreateIndex" and _CREATE_INDEX.match(statement.sql):
-        return (_CREATE_INDEX.sub(r"\1 CONCURRENTLY", statement.sql, count=1) + ";",)
+    head = _CREATE_INDEX.match(statement.sql) if statement.kind == "CreateIndex" else None
+    if head is not None:
+        # A name the server chose would be another one on the next try, beside an invalid leftover.
+        named = "" if statement.details.get("index") else f" {quote_identifier(parse_name(index).name)}"
+        return (f"{head[1]} CONCURRENTLY{named}{statement.sql[head.end() :]};",)
     keys = [c for c in subcommands(statement, "AddConstraint") if c.get("constraint") in ("unique", "primary")]
     columns = keys[0].get("columns") if len(keys) == 1 else None
     if not isinstance(columns, tuple) or not columns or len(statement.details["subcommands"]) > 1:

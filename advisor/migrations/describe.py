@@ -87,7 +87,11 @@ def _alter_table(tree: pb.AlterTableStmt) -> dict[str, Any]:
         "relation": relation,
         "if_exists": tree.missing_ok,
         "subcommands": tuple(_subcommand(command) for command in commands),
-        "foreign_keys": tuple(_foreign_key(c, command.name) for command, c in constraints if _is_foreign_key(c)),
+        "foreign_keys": tuple(
+            _foreign_key(c, getattr(command, "def").column_def.colname)
+            for command, c in constraints
+            if _is_foreign_key(c)
+        ),
         "concurrently": any(getattr(command, "def").partition_cmd.concurrent for command in commands),
     }
 

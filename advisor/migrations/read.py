@@ -31,10 +31,14 @@ def read_migrations(paths: Sequence[str]) -> tuple[MigrationFile, ...]:
     return tuple(_read(file) for file in dict.fromkeys(files))
 
 
-def natural_key(path: Path) -> tuple[tuple[tuple[int, str], ...], ...]:
+def natural_key(path: Path) -> tuple[tuple[tuple[bool, int, str], ...], ...]:
     """Sorts names part by part, runs of digits as numbers."""
     return tuple(
-        tuple((int(piece), "") if piece.isdigit() else (-1, piece) for piece in _NUMBERS.split(part) if piece)
+        tuple(
+            (False, int(piece), "") if piece.isdecimal() else (True, 0, piece)
+            for piece in _NUMBERS.split(part)
+            if piece
+        )
         for part in path.parts
     )
 

@@ -8,6 +8,7 @@ Relations created by the same run of migrations are new: nothing of production u
 rewrites and scans are not reported.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,12 @@ _UNOBSERVED = frozenset({"Transaction", "VariableSet", "VariableShow", "Listen",
 
 _ONLY_IN_BLOCK = frozenset({"Lock", "DeclareCursor"})
 """The server refuses them outside a transaction, and a BEGIN of ours would hide that."""
+
+_RUNS_ALONE = frozenset({"CreateIndex", "DropIndex", "Reindex", "Vacuum", "Cluster", "AlterTable", "Do", "Call"})
+"""Kinds that may be run outside a transaction where they refuse one: they stay within the database."""
+
+_OF_THE_SERVER = re.compile(r"(Create|Alter|Drop)(db|Database|Role|TableSpace|Subscription|System|UserMapping)")
+"""Kinds that reach beyond the database, to what other sessions of the throwaway server rest on."""
 
 _REFUSES_BLOCK = frozenset({"25001", "2D000"})
 """active_sql_transaction, and invalid_transaction_termination: a COMMIT inside a DO block or procedure."""
@@ -136,10 +143,21 @@ def trace_file(context: TraceContext, file: MigrationFile) -> FileTrace:
         before = _invalid_indexes(admin)
         with open_session(context.logins, context.database, context.settings) as connection:
             statements, trouble, changed = _run_file(context, admin, connection, file)
+            error = _left_open(connection, statements)
         invalid = tuple(sorted(_invalid_indexes(admin) - before))
     return FileTrace(
-        migration=replace(migration, statements=statements, invalid_indexes=invalid), trouble=trouble, changed=changed
+        migration=replace(migration, statements=statements, invalid_indexes=invalid, error=error),
+        trouble=trouble.add(f"{file.file}: {error}") if error else trouble,
+        changed=changed,
     )
+
+
+def _left_open(connection: psycopg.Connection[Any], statements: Sequence[TracedStatement]) -> str | None:
+    """A transaction that is never committed takes back all it did, without a word from psql."""
+    if connection.broken or _status(connection) != TransactionStatus.INTRANS:
+        return None
+    begins = [s.line for s in statements if s.details.get("transaction") == "begin"]
+    return f"line {begins[-1] if begins else 1}: the transaction that begins here is never committed"
 
 
 def _run_file(
@@ -187,13 +205,15 @@ def _trace_statement(
 ) -> _Step:
     in_block = _status(connection) == TransactionStatus.INTRANS
     stop = _stopper(context)
+    if _OF_THE_SERVER.match(statement.kind):
+        return _Step(outcome=Outcome(error="it changes the server, not the database", sqlstate="42501"))
     if statement.kind in _UNOBSERVED or (statement.kind in _ONLY_IN_BLOCK and not in_block):
         outcome = run(connection, statement.sql, stop)
         none: dict[str, Any] = {"rewrites": (), "rebuilt_indexes": (), "scans": (), "rows_written": {}}
         return _Step(outcome=outcome, facts=lock_facts(()) | none)
     try:
         step = _observed(context, admin, connection, statement, in_block)
-        if step.outcome.sqlstate in _REFUSES_BLOCK and not in_block:
+        if step.outcome.sqlstate in _REFUSES_BLOCK and statement.kind in _RUNS_ALONE and not in_block:
             step = _unobserved_block(context, admin, connection, statement)
     except psycopg.Error as error:
         lost = Outcome(error=f"its effects could not be read: {error}", lost=True)

@@ -54,7 +54,7 @@ def drop_index_in_use(subject: Evidence, evidence: Evidence) -> Iterator[Finding
             yield drop_index_in_use.finding(
                 objects=[table, index, file_key(migration)],
                 severity=severity_for(evidence, [table], "error"),
-                title=f"{index} is in use: {len(queries)} of the workload's queries get slower without it",
+                title=f"{index} is in use: without it {_count(len(queries))} slower",
                 message=(
                     f"The file drops an index on {rows_words(evidence, table)} that the workload reads by."
                     f" For example: {changes[0].reason}; before: {changes[0].plan_before}; after:"
@@ -65,3 +65,7 @@ def drop_index_in_use(subject: Evidence, evidence: Evidence) -> Iterator[Finding
                 evidence={"queries": queries, "reasons": tuple(change.reason for change in changes)},
                 remedies=[Advice(kind="safe_migration", notes=("Keep the index, or build its replacement first.",))],
             )
+
+
+def _count(queries: int) -> str:
+    return "a query of the workload gets" if queries == 1 else f"{queries} queries of the workload get"

@@ -76,8 +76,8 @@ def set_not_null_scan(subject: StatementSubject, evidence: Evidence) -> Iterator
             severity=severity_for(evidence, [table], "error"),
             title=f"Every row of {table} is read under a lock",
             message=(
-                f"The statement reads all of {rows_words(evidence, table)} while AccessExclusiveLock is held, held"
-                f" {held_until(migration)}: all reads and writes of the table wait for as long as that takes."
+                f"The statement reads all of {rows_words(evidence, table)} under AccessExclusiveLock, which is"
+                f" held {held_until(migration)}: all reads and writes of the table wait for as long as that takes."
             ),
             subject=Subject(tables=(table,), columns=tuple(f"{table}.{column}" for column in columns)),
             location=place(migration, statement),

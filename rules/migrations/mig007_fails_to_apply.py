@@ -61,10 +61,12 @@ def fails_to_apply(subject: StatementSubject, _: Evidence) -> Iterator[Finding]:
         return
     state = f" (SQLSTATE {statement.sqlstate})" if statement.sqlstate else ""
     table = statement.details.get("table")
-    left = f" It leaves invalid indexes: {', '.join(migration.invalid_indexes)}." if migration.invalid_indexes else ""
+    named = table or ".".join(part for part in statement.details.get("relation", ()) if part)
+    invalid = migration.invalid_indexes if statement.details.get("concurrently") else ()
+    left = f" It leaves an invalid index: {', '.join(invalid)}." if invalid else ""
     rows = " That depends on the rows; these were made up, so look at the real ones first." if made_up else ""
     yield fails_to_apply.finding(
-        objects=[statement.kind, *([table] if table else []), file_key(migration)],
+        objects=[part for part in (statement.kind, named, file_key(migration)) if part],
         severity="info" if made_up and not statement.error else "error",
         confidence="low" if made_up else "high",
         title=f"{statement.kind} {'may fail' if made_up else 'fails'}: {error}",
