@@ -5,10 +5,11 @@ from typing import Any
 import click
 
 from advisor.cli.options import option, read_options, shared_options
+from advisor.cli.pairs import PairedCommand
 from advisor.cli.run import run_and_write
 
 
-@click.command("analyze")
+@click.command("analyze", cls=PairedCommand)
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @option("--dsn", metavar="URL", help="The database: its catalog, and pg_stat_statements where no INPUT is given.")
 @option("--schema", metavar="FILE", type=click.Path(), help="The schema as SQL, for instance pg_dump --schema-only.")

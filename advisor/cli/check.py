@@ -5,10 +5,11 @@ from typing import Any
 import click
 
 from advisor.cli.options import option, read_options, shared_options
+from advisor.cli.pairs import PairedCommand
 from advisor.cli.run import run_and_write
 
 
-@click.command("check")
+@click.command("check", cls=PairedCommand)
 @click.argument("migrations", nargs=-1, required=True, metavar="MIGRATION...")
 @option("--dsn", metavar="URL", help="The database the migrations are for; it is only read.")
 @option("--schema", metavar="FILE", type=click.Path(), help="The schema before the migrations, as SQL.")

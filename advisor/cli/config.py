@@ -35,7 +35,7 @@ def configured(group: click.Group, folder: Path | None = None) -> dict[str, dict
             raise UsageError(f"{path}: unknown key {key!r}", hint=hint)
         for name in maps:
             if (parameter := flags.get((name, key))) is not None and parameter.name is not None:
-                maps[name][parameter.name] = _value(value)
+                maps[name][parameter.name] = _value(value, parameter.multiple)
     return maps
 
 
@@ -64,8 +64,10 @@ def _key(parameter: click.Option) -> str:
     return long[0][2:] if long else parameter.opts[0]
 
 
-def _value(value: Any) -> Any:
-    """Lists and tables as the flags take them: `a,b` and `orders=10,users=20`."""
+def _value(value: Any, multiple: bool) -> Any:
+    """As the flags take them: a flag that may be repeated a list, others `a,b` and `orders=10,users=20`."""
+    if multiple:
+        return [str(item) for item in value] if isinstance(value, list) else [str(value)]
     if isinstance(value, list):
         return ",".join(str(item) for item in value)
     if isinstance(value, dict):

@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from advisor.cli.options import read_options, shared_options
+from advisor.cli.pairs import PairedCommand
 from advisor.cli.run import run_and_write
 
 
-@click.command("demo")
+@click.command("demo", cls=PairedCommand)
 @shared_options(default_fail_on="never")
 def command(**values: Any) -> int:
     """Analyze a bundled web-shop log on the embedded PostgreSQL."""

@@ -6,7 +6,7 @@ import click
 @click.command("explain")
 @click.argument("code")
 def command(code: str) -> int:
-    """Print the page of a rule, by code or name (IDX001, missing-index)."""
+    """Print a rule's page: IDX001 or missing-index."""
     from advisor.engine.registry import find_rule, load_rules
 
     rule = find_rule(load_rules(), code)

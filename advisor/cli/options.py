@@ -30,14 +30,26 @@ def shared_options(default_fail_on: FailOn) -> Callable[[_F], _F]:
         option("--table-rows", metavar="T=N,…", default="", help="Rows of tables, where nothing else tells."),
         option("--since", metavar="TIME", help="Leave out what is earlier (ISO 8601; UTC without a zone)."),
         option("--until", metavar="TIME", help="Leave out what is later."),
-        option("--min-calls", type=click.IntRange(0), default=0, help="Leave out queries with fewer calls."),
-        option("--min-time", type=click.FloatRange(0), default=0.0, help="… with less total time, in ms."),
         option(
-            "--min-coverage", type=click.IntRange(0, 100), default=90, help="Least share of a log to understand, %."
+            "--min-calls", type=click.IntRange(0), metavar="N", default=0, help="Leave out queries with fewer calls."
+        ),
+        option("--min-time", type=click.FloatRange(0), metavar="MS", default=0.0, help="… with less total time."),
+        option(
+            "--min-coverage",
+            type=click.IntRange(0, 100),
+            metavar="PERCENT",
+            default=90,
+            help="Least share of a log to understand.",
         ),
         option("--prefix", metavar="P", help="The log's log_line_prefix, where it is not found out."),
-        option("--top", type=click.IntRange(1), help="Cards in the text report."),
-        option("--max-instances", type=click.IntRange(0), default=100, help="N+1 instances per finding; 0: all."),
+        option("--top", type=click.IntRange(1), metavar="N", help="Cards in the text report."),
+        option(
+            "--max-instances",
+            type=click.IntRange(0),
+            metavar="N",
+            default=100,
+            help="N+1 instances per finding; 0: all.",
+        ),
         option(
             "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds for all trials."
         ),

@@ -1,6 +1,7 @@
 """A report to where the user wants it, and the exit code it stands for."""
 
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,32 +21,27 @@ _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """Where the report goes: the n-th format into the n-th file, the format without a file to stdout."""
+    """Where the report goes: (format, file) pairs, a file of None being stdout."""
 
-    formats: Sequence[str]
-    files: Sequence[str]
+    pairs: Sequence[tuple[str, str | None]]
     top: int | None = None
     color: str = "auto"
 
     def __post_init__(self) -> None:
-        formats = self.formats or ("text",)
-        if len(self.files) > len(formats):
-            raise UsageError("more -o FILE than --format", hint="Give a --format for each -o.")
-        if len(formats) - len(self.files) > 1:
-            raise UsageError("only one format can go to stdout", hint="Give an -o FILE for each of the others.")
-        for name in self.files:
-            if not Path(name).absolute().parent.is_dir():
-                raise UsageError(f"cannot write {name}", why=f"{Path(name).absolute().parent} is not a folder")
+        for _, name in self.pairs:
+            if name is not None:
+                _refuse_unwritable(Path(name))
 
     def write(self, report: Report) -> None:
         """Renders every format; files are replaced as a whole or not at all."""
-        formats = self.formats or ("text",)
-        for position, kind in enumerate(formats):
-            if position < len(self.files):
-                _write_atomically(Path(self.files[position]), render(report, kind, self.top))
+        for kind, name in self.pairs:
+            if name is not None:
+                _write(Path(name), render(report, kind, self.top))
+            elif kind == "text":
+                click.echo(render(report, kind, self.top, self._colour(), _width()), nl=False, color=True)
             else:
-                colour = kind == "text" and self._colour()
-                click.echo(render(report, kind, self.top, colour), nl=False, color=True)
+                # As bytes: these formats are UTF-8, whatever the terminal's own encoding is.
+                click.echo(render(report, kind).encode(), nl=False)
 
     def _colour(self) -> bool:
         if self.color == "auto":
@@ -53,7 +49,7 @@ class Output:
         return self.color == "always"
 
 
-def render(report: Report, kind: str, top: int | None = None, colour: bool = False) -> str:
+def render(report: Report, kind: str, top: int | None = None, colour: bool = False, width: int | None = None) -> str:
     """The report in one format."""
     if kind == "json":
         from advisor.report import json_format
@@ -65,9 +61,6 @@ def render(report: Report, kind: str, top: int | None = None, colour: bool = Fal
         return github.render(report)
     from advisor.report import text
 
-    width = None
-    if sys.stdout.isatty():
-        width = max(min(os.get_terminal_size(sys.stdout.fileno()).columns, 120), 40)
     return text.render(report, top=top, colour=colour, width=width)
 
 
@@ -78,21 +71,55 @@ def exit_code(report: Report, fail_on: FailOn) -> int:
     if fail_on == "never":
         return 0
     counted = _SEVERITIES[: _SEVERITIES.index(fail_on) + 1]
-    return int(any(f.severity in counted and not f.suppressed and not f.refuted_by for f in report.findings))
+    return int(any(f.severity in counted and f.suppressed is None and f.refuted_by is None for f in report.findings))
 
 
-def _write_atomically(path: Path, text: str) -> None:
+def _width() -> int | None:
+    """Columns of the terminal within reason; None for a pipe."""
+    if not sys.stdout.isatty():
+        return None
+    return max(min(os.get_terminal_size(sys.stdout.fileno()).columns or 80, 120), 40)
+
+
+def _refuse_unwritable(path: Path) -> None:
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"cannot write {path}", why=f"{folder} is not a folder", hint="Make it first.")
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}", why="it is a folder", hint="Give a file in it.")
+    if not os.access(folder if not path.exists() or _is_regular(path) else path, os.W_OK):
+        raise UsageError(f"cannot write {path}", why="permission denied", hint="Give another file to -o.")
+
+
+def _is_regular(path: Path) -> bool:
+    return stat.S_ISREG(path.stat().st_mode)
+
+
+def _write(path: Path, text: str) -> None:
+    target = path.resolve()
     try:
-        handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(name).chmod(0o666 & ~mask)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        if target.exists() and not _is_regular(target):
+            # A device or a pipe: there is nothing to replace.
+            target.write_text(text, encoding="utf-8")
+            return
+        _replace(target, text)
     except OSError as error:
         raise UsageError(f"cannot write {path}", why=error.strerror or str(error)) from None
+
+
+def _replace(path: Path, text: str) -> None:
+    if path.exists():
+        mode = stat.S_IMODE(path.stat().st_mode)
+    else:
+        mask = os.umask(0)
+        os.umask(mask)
+        mode = 0o666 & ~mask
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

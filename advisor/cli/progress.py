@@ -1,10 +1,14 @@
 """Progress with an estimate of the time left, on a terminal's stderr only, and only for what takes over a second."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[str, int, int], None]
+
+_DELAY_S = 1.0
+"""What is done by then needs no bar."""
 
 
 @contextmanager
@@ -13,21 +17,19 @@ def progress(quiet: bool) -> Iterator[Progress]:
     if quiet or not sys.stderr.isatty():
         yield lambda _what, _done, _total: None
         return
-    import time
-
     from rich.console import Console
-    from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     bars = Bars(
         TextColumn("{task.description}"),
         BarColumn(),
+        TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
     tasks: dict[str, TaskID] = {}
-    started = time.monotonic()
 
     def update(what: str, done: int, total: int) -> None:
         if what not in tasks:
@@ -36,11 +38,14 @@ def progress(quiet: bool) -> Iterator[Progress]:
             tasks.clear()
             tasks[what] = bars.add_task(what, total=total or None)
         bars.update(tasks[what], completed=done, total=total or None)
-        if not bars.live.is_started and time.monotonic() - started > 1:
-            bars.start()
 
+    shown = threading.Timer(_DELAY_S, bars.start)
+    shown.daemon = True
+    shown.start()
     try:
         yield update
     finally:
+        shown.cancel()
+        shown.join()
         if bars.live.is_started:
             bars.stop()

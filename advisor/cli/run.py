@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from advisor.cli.output import Output, exit_code
+from advisor.cli.pairs import given_order, pair
 from advisor.cli.progress import Progress, progress
 from advisor.model.report import Report
 
@@ -14,7 +15,8 @@ def run_and_write(work: Callable[[Progress], Report], values: dict[str, Any]) ->
     """Runs `work` under a progress bar and writes its report; what a stopped run understood is written, too."""
     from advisor.api import Interrupted
 
-    output = Output(formats=values["formats"], files=values["outputs"], top=values["top"], color=values["color"])
+    pairs = pair(given_order(click.get_current_context()), values["formats"], values["outputs"])
+    output = Output(pairs=pairs, top=values["top"], color=values["color"])
     try:
         with progress(values["quiet"]) as shown:
             report = work(shown)

@@ -7,26 +7,40 @@ from advisor.model.advice import Finding
 from advisor.model.report import Report
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "notice"}
+_REFUTED = frozenset({"no_gain", "not_equivalent", "regressed"})
 
 
 def render(report: Report) -> str:
-    """One line per finding that is not withdrawn, and one per diagnostic; empty where there is nothing."""
-    lines = [_annotation(finding) for finding in report.findings if finding.refuted_by is None]
+    """One line per finding that is neither withdrawn nor suppressed, and one per diagnostic; empty where there is
+    nothing."""
+    shown = [f for f in report.findings if f.refuted_by is None and f.suppressed is None]
+    lines = [_annotation(finding, report) for finding in shown]
     lines += [f"::{_LEVELS[d.level]}::{_data(d.message)}" for d in report.diagnostics if d.level != "info"]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _annotation(finding: Finding) -> str:
+def _annotation(finding: Finding, report: Report) -> str:
     properties = {"title": f"{finding.rule} {finding.name}: {finding.title}"}
     if finding.location is not None:
         place = finding.location
         properties |= {"file": place.file, "line": str(place.line), "col": str(place.column)}
         if place.end_line is not None:
             properties["endLine"] = str(place.end_line)
-    steps = [s for remedy in finding.remedies for s in getattr(remedy, "statements", ())]
-    message = finding.message + ("\nInstead:\n" + "\n".join(f"{step};" for step in steps) if steps else "")
+    message = "\n".join((finding.message, *_steps(finding, report)))
     listed = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{_LEVELS[finding.severity]} {listed}::{_data(message)}"
+
+
+def _steps(finding: Finding, report: Report) -> list[str]:
+    steps = []
+    for recommendation in report.recommendations:
+        if finding.key not in recommendation.findings or recommendation.verdict.status in _REFUTED:
+            continue
+        tested = " (not tested)" if recommendation.verdict.status == "not_tested" else ""
+        rewritten = (recommendation.rewritten_sql,) if recommendation.rewritten_sql else ()
+        statements = [f"{s.rstrip().removesuffix(';')};" for s in (*rewritten, *recommendation.statements)]
+        steps += [f"Instead{tested}:", *statements, *recommendation.notes]
+    return steps
 
 
 def _data(text: str) -> str:

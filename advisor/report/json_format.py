@@ -20,11 +20,11 @@ Json = dict[str, Any]
 
 def render(report: Report, version: str) -> str:
     """The document as indented JSON text with a final newline."""
-    return orjson.dumps(document(report, version), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n"
+    return orjson.dumps(_plain(document(report, version)), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def document(report: Report, version: str) -> Json:
-    """The document as plain dicts and lists (schema: `report/schemas/report.json`)."""
+    """The document as dicts and lists (schema: `report/schemas/report.json`)."""
     plan_ids = {number: plan.id for number, plan in enumerate(report.plans) if plan.origin in ("input", "log")}
     remedies: dict[str, list[str]] = {finding.key: [] for finding in report.findings}
     for recommendation in report.recommendations:
@@ -216,6 +216,19 @@ def _change(change: WorkloadChange) -> Json:
         "after": _measure(change.after),
         "reason": change.reason,
     }
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say: bytes of a file name that are no text become `?`, values of a rule's own become their text."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return _plain(str(value))
 
 
 def _instant(at_us: int | None) -> str | None:

@@ -1,17 +1,17 @@
 """The report for people at a terminal: ranked cards, each with why, do and proof. Clean at 80 columns and in pipes."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from advisor.model.advice import Finding, Measure, Recommendation, Verdict
 from advisor.model.migration import Migration, TracedStatement
 from advisor.model.report import Report
 from advisor.report.printable import printable
+from advisor.report.sql_lines import sql_lines
 from advisor.report.units import bytes_text, count_text, duration_text, share_text
 
 WIDTH = 80
@@ -30,6 +30,22 @@ _STATUS = {
     "not_equivalent": "returns other rows",
     "not_tested": "NOT TESTED",
 }
+_DEEDS = {
+    "create_index": "create this index",
+    "drop_index": "drop this index",
+    "rewrite_query": "rewrite the query",
+    "batch_queries": "ask once for all keys",
+    "create_statistics": "create statistics",
+    "set_parameter": "change a setting",
+    "maintenance": "maintain the table",
+    "application": "change the application",
+    "safe_migration": "migrate in this way instead",
+}
+_SAFETY = {"safe": "", "review": ", after a review", "manual": ", by hand"}
+
+_INDENT = " " * 3
+_LABEL = 7
+"""Columns of a label with its gap."""
 
 
 def render(report: Report, *, top: int | None = None, colour: bool = False, width: int | None = None) -> str:
@@ -44,33 +60,35 @@ def render(report: Report, *, top: int | None = None, colour: bool = False, widt
         markup=False,
         legacy_windows=False,
     )
-    for part in _parts(report, DEFAULT_TOP if top is None else top):
-        console.print(part)
+    for line in _lines(report, DEFAULT_TOP if top is None else top, console):
+        console.print(line, soft_wrap=True)
     assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+    return console.file.getvalue()
 
 
-def _parts(report: Report, top: int) -> Iterator[RenderableType]:
-    yield from _head(report)
-    if report.migrations:
-        yield from _migrations(report.migrations)
-    shown = [finding for finding in report.findings if finding.refuted_by is None]
+def _lines(report: Report, top: int, console: Console) -> Iterator[Text]:
+    for text in _head(report):
+        yield from _wrapped(text, console, hanging="  ")
+    for migration in report.migrations:
+        yield from _migration(migration, console)
+    shown = [f for f in report.findings if f.refuted_by is None and f.suppressed is None]
     for number, finding in enumerate(shown[:top], start=1):
-        yield _text("")
-        yield _card(number, finding, report)
+        yield Text()
+        yield from _card(number, finding, report, console)
     if len(shown) > top:
-        yield _text(f"\n{len(shown) - top} more: --top {len(shown)} shows all of them.")
-    yield from _refuted([finding for finding in report.findings if finding.refuted_by is not None])
-    yield _text("")
-    yield from _foot(report, shown)
+        yield Text()
+        yield _text(f"{len(shown) - top} more: --top {len(shown)} shows all of them.")
+    for text in _foot(report, shown):
+        yield from _wrapped(text, console, hanging="  ")
 
 
-def _head(report: Report) -> Iterator[RenderableType]:
+def _head(report: Report) -> Iterator[Text]:
     workload, coverage = report.workload, report.workload.coverage
     for source in workload.inputs:
-        prefix = f", prefix {source.detected_prefix!r}" if source.detected_prefix else ""
         packed = f", {source.compression}" if source.compression else ""
-        yield _text(f"{source.name}: {source.format}{packed}, {bytes_text(source.bytes)}{prefix}")
+        yield _text(f"{source.name}: {source.format}{packed}, {bytes_text(source.bytes)}")
+        if source.detected_prefix:
+            yield _text(f"  log_line_prefix = {source.detected_prefix!r}")
     if workload.queries:
         time_ms = sum(query.estimated_total_ms or 0.0 for query in workload.queries)
         spent = f", {duration_text(time_ms)} of server time" if time_ms else ""
@@ -90,61 +108,71 @@ def _head(report: Report) -> Iterator[RenderableType]:
         yield _text(f"Assumed: {assumption}", style="dim")
 
 
-def _card(number: int, finding: Finding, report: Report) -> RenderableType:
+def _card(number: int, finding: Finding, report: Report, console: Console) -> Iterator[Text]:
     head = _text(f"{number}. ")
     head.append(finding.severity, style=_COLOURS[finding.severity])
-    head.append(f"  {finding.rule} {finding.name}")
+    head.append_text(_text(f"  {finding.rule} {finding.name}"))
+    yield head
     if finding.impact.saved_ms:
-        head.append(f"  saves about {duration_text(finding.impact.saved_ms)}", style="bold green")
+        saved = _text(f"saves about {duration_text(finding.impact.saved_ms)}", style="bold green")
         if finding.impact.total_ms:
-            head.append(f" of {duration_text(finding.impact.total_ms)}")
-    title = _text(finding.title, style="bold")
-    rows = Table.grid(padding=(0, 2), expand=True)
-    rows.add_column(width=5, no_wrap=True)
-    rows.add_column(ratio=1, overflow="fold")
-    for label, text in _card_rows(finding, report):
-        rows.add_row(_text(label, style="dim"), text)
-    return Group(head, Padding(Group(title, rows), (0, 0, 0, 3)))
-
-
-def _card_rows(finding: Finding, report: Report) -> Iterator[tuple[str, RenderableType]]:
+            saved.append(f" of the {duration_text(finding.impact.total_ms)} in this input", style="default")
+        yield from _wrapped(saved, console, first=_INDENT)
+    yield from _wrapped(_text(finding.title, style="bold"), console, first=_INDENT)
     if finding.location is not None:
-        yield "where", _text(f"{finding.location.file}:{finding.location.line}")
-    for query_id in finding.subject.queries[:1]:
-        query = report.workload.query(query_id)
-        if query is not None:
-            mean = f" x {duration_text(query.mean_ms)}" if query.mean_ms is not None else ""
-            yield "query", _text(f"{_shortened(query.sql)}\n{count_text(query.calls, 'call')}{mean}, id {query.id}")
-    yield "why", _text(finding.message)
+        yield from _row("where", _text(f"{finding.location.file}:{finding.location.line}"), console)
+    for query in filter(None, map(report.workload.query, finding.subject.queries[:1])):
+        mean = f" x {duration_text(query.mean_ms)}" if query.mean_ms is not None else ""
+        yield from _row("query", _text(_shortened(query.sql)), console)
+        yield from _row("", _text(f"{count_text(query.calls, 'call')}{mean}, id {query.id}", style="dim"), console)
+    yield from _row("why", _text(finding.message), console)
     if finding.confidence != "high":
-        yield "sure?", _text(f"{finding.confidence} confidence")
-    mine = [r for r in report.recommendations if finding.key in r.findings and r.verdict.status not in _REFUTED]
-    for recommendation in mine:
-        yield "do", _deed(recommendation)
-        yield "proof", _proof(recommendation, report)
+        yield from _row("sure?", _text(f"{finding.confidence} confidence"), console)
+    for recommendation in report.recommendations:
+        if finding.key in recommendation.findings and recommendation.verdict.status not in _REFUTED:
+            yield from _deed(recommendation, console)
+            yield from _row("proof", _proof(recommendation, report), console)
 
 
-def _deed(recommendation: Recommendation) -> RenderableType:
-    lines: list[Text] = [_text(f"{statement};") for statement in recommendation.statements]
-    if recommendation.rewritten_sql:
-        lines.append(_text(recommendation.rewritten_sql))
-    lines += [_text(note, style="dim") for note in recommendation.notes]
+def _deed(recommendation: Recommendation, console: Console) -> Iterator[Text]:
+    deed = _DEEDS[recommendation.kind] + _SAFETY[recommendation.safety]
+    also = " and create this index" if recommendation.rewritten_sql and recommendation.statements else ""
+    yield from _row("do", _text(deed + also), console)
+    rewritten = (recommendation.rewritten_sql,) if recommendation.rewritten_sql else ()
+    yield from _sql((*rewritten, *recommendation.statements), console, "bold")
+    for note in recommendation.notes:
+        yield from _row("note", _text(note, style="dim"), console)
     if recommendation.rollback:
-        lines.append(_text(f"Undo: {'; '.join(recommendation.rollback)};", style="dim"))
-    return Group(*lines)
+        yield from _row("undo", _text("with", style="dim"), console)
+        yield from _sql(recommendation.rollback, console, "dim")
 
 
-def _proof(recommendation: Recommendation, report: Report) -> RenderableType:
+def _sql(statements: Iterable[str], console: Console, style: str) -> Iterator[Text]:
+    """Statements on lines of their own, to be copied and pasted as they stand."""
+    indent = _INDENT + " " * _LABEL
+    for statement in statements:
+        shown = printable(statement)
+        for line in sql_lines(_ended(shown), console.width, indent):
+            yield Text(line, style=style)
+        if shown != statement:
+            warning = "It has characters that cannot be shown here: take it from --format json."
+            yield from _row("", _text(warning, style="yellow"), console)
+
+
+def _ended(statement: str) -> str:
+    """With its semicolon: on a line of its own where the last line may be a comment."""
+    text = statement.rstrip().removesuffix(";").rstrip()
+    return f"{text}\n;" if "--" in text.rpartition("\n")[2] else f"{text};"
+
+
+def _proof(recommendation: Recommendation, report: Report) -> Text:
     verdict = recommendation.verdict
-    style = "green" if verdict.status == "proven" else "yellow"
-    text = _text(_STATUS[verdict.status], style=style)
-    sandbox = next((s for s in report.sandboxes if s.id == verdict.sandbox), None)
-    if sandbox is not None:
-        text.append(f" on {sandbox.id}", style="default")
-    text.append("".join(f"; {part}" for part in _measures(recommendation, verdict)), style="default")
-    if verdict.reason:
-        text.append(printable(f"; {verdict.reason}"), style="default")
-    return text
+    text = _text(_STATUS[verdict.status], style="green" if verdict.status == "proven" else "yellow")
+    known = any(sandbox.id == verdict.sandbox for sandbox in report.sandboxes)
+    where = f" on {verdict.sandbox}" if known else ""
+    reason = (verdict.reason,) if verdict.reason else ()
+    rest = "".join(f"; {part}" for part in chain(_measures(recommendation, verdict), reason))
+    return text.append(printable(where + rest), style="default")
 
 
 def _measures(recommendation: Recommendation, verdict: Verdict) -> Iterator[str]:
@@ -181,20 +209,28 @@ def _one_call(verdict: Verdict) -> tuple[Measure, Measure]:
     return added([m.before for m in verdict.per_query]), added([m.after for m in verdict.per_query])
 
 
-def _migrations(migrations: Sequence[Migration]) -> Iterator[RenderableType]:
-    for migration in migrations:
-        yield _text("")
-        yield _text(migration.file, style="bold")
-        if migration.error:
-            yield _text(f"  error: {migration.error}", style="red")
-        for statement in migration.statements:
-            yield Padding(_text(_statement(statement)), (0, 0, 0, 2))
+def _migration(migration: Migration, console: Console) -> Iterator[Text]:
+    yield Text()
+    yield _text(migration.file, style="bold")
+    if migration.error:
+        yield from _wrapped(_text(f"cannot be judged: {migration.error}", style="red"), console, first="  ")
+    for statement in migration.statements:
+        line = _text(f"line {statement.line}: {_shortened(statement.sql, 100)}")
+        yield from _wrapped(line, console, first="  ", hanging="    ")
+        yield from _wrapped(_text(_facts(statement), style="dim"), console, first="      ", hanging="      ")
+    if migration.invalid_indexes:
+        left = f"leaves INVALID: {', '.join(migration.invalid_indexes)}"
+        yield from _wrapped(_text(left, style="yellow"), console, first="  ")
+    for change in migration.workload:
+        if change.change != "same":
+            line = _text(f"query {change.query_id}: {change.change.replace('_', ' ')}; {change.reason}")
+            yield from _wrapped(line, console, first="  ", hanging="    ")
 
 
-def _statement(statement: TracedStatement) -> str:
-    head = f"line {statement.line}: {_shortened(statement.sql, 100)}"
+def _facts(statement: TracedStatement) -> str:
+    failure = (f"fails: {statement.error}",) if statement.error else ()
     if not statement.traced or statement.locks is None:
-        return f"{head}\n    not traced{': ' + statement.error if statement.error else ''}"
+        return "; ".join(("not traced: its locks are not known", *failure))
     facts = []
     if statement.max_lock:
         strongest = [str(lock.relation) for lock in statement.locks if lock.mode == statement.max_lock]
@@ -207,28 +243,30 @@ def _statement(statement: TracedStatement) -> str:
         facts.append(f"rewrites {', '.join(map(str, statement.rewrites))}")
     if statement.scans:
         facts.append(f"scans {', '.join(map(str, statement.scans))}")
-    if statement.error:
-        facts.append(f"fails: {statement.error}")
-    return f"{head}\n    {'; '.join(facts) or 'locks nothing that existed before'}"
+    return "; ".join((*facts, *failure)) or "locks nothing that existed before"
 
 
-def _refuted(findings: Sequence[Finding]) -> Iterator[RenderableType]:
-    if findings:
-        yield _text("")
+def _foot(report: Report, shown: Sequence[Finding]) -> Iterator[Text]:
+    refuted = [finding for finding in report.findings if finding.refuted_by is not None]
+    if refuted:
+        yield Text()
         yield _text("Looked at and withdrawn:", style="dim")
-    for finding in findings:
-        yield Padding(_text(f"{finding.rule} {finding.title}: {finding.refuted_by}", style="dim"), (0, 0, 0, 2))
-
-
-def _foot(report: Report, shown: Sequence[Finding]) -> Iterator[RenderableType]:
+        yield from (_text(f"- {f.rule} {f.title}: {f.refuted_by}", style="dim") for f in refuted)
+    suppressed = [finding for finding in report.findings if finding.suppressed is not None and not finding.refuted_by]
+    if suppressed:
+        yield Text()
+        yield _text("Suppressed:", style="dim")
+        yield from (_text(f"- {f.rule} {f.title}: {f.suppressed}", style="dim") for f in suppressed)
+    yield Text()
     for skipped in report.rules_skipped:
         yield _text(f"Not judged: {skipped.rule} ({skipped.reason})", style="dim")
     for warning in report.workload.warnings:
         yield _text(f"Note: {warning}", style="yellow")
     for diagnostic in report.diagnostics:
         again = f" ({diagnostic.count} times)" if diagnostic.count > 1 else ""
-        style = "bold red" if diagnostic.level == "error" else "yellow"
-        yield _text(f"{diagnostic.level.capitalize()}: {diagnostic.message}{again}", style=style)
+        style = {"error": "bold red", "warning": "yellow", "info": "dim"}[diagnostic.level]
+        name = "Note" if diagnostic.level == "info" else diagnostic.level.capitalize()
+        yield _text(f"{name}: {diagnostic.message}{again}", style=style)
     if not report.complete:
         yield _text("Incomplete: the run was stopped before its end.", style="bold red")
     counts = [
@@ -236,7 +274,24 @@ def _foot(report: Report, shown: Sequence[Finding]) -> Iterator[RenderableType]:
         for severity in ("error", "warning", "info")
         if (number := sum(f.severity == severity for f in shown))
     ]
-    yield _text(f"Found: {', '.join(counts)}." if counts else "Nothing found.", style="bold")
+    nothing = "Nothing found." if report.complete else "Nothing found before it was stopped."
+    yield _text(f"Found: {', '.join(counts)}." if counts else nothing, style="bold")
+
+
+def _row(label: str, text: Text, console: Console) -> Iterator[Text]:
+    """A paragraph beside its label."""
+    first = f"{_INDENT}{label:<{_LABEL}}"
+    for number, line in enumerate(_wrapped(text, console, first=" " * len(first), hanging=" " * len(first))):
+        yield Text(first, style="dim").append_text(line[len(first) :]) if number == 0 else line
+
+
+def _wrapped(text: Text, console: Console, *, first: str = "", hanging: str | None = None) -> Iterator[Text]:
+    """The text in lines of the console's width, behind `first` and then `hanging` (as `first` where not given)."""
+    later = first if hanging is None else hanging
+    room = max(console.width - max(len(first), len(later)), 1)
+    for number, line in enumerate(text.wrap(console, room) or [Text()]):
+        line.rstrip()
+        yield Text(later if number else first).append_text(line)
 
 
 def _text(text: str, style: str = "") -> Text:

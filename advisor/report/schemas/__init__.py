@@ -1,1 +1,15 @@
-"""The JSON Schemas of the documents, as package data."""
+"""The JSON Schemas (2020-12) of the documents, as package data: `report.json` for analyze, check and demo."""
+
+import json
+from importlib import resources
+from typing import Any
+
+
+def load(name: str) -> dict[str, Any]:
+    """The schema of that name, without `.json`.
+
+    Raises:
+        FileNotFoundError: there is none of that name.
+    """
+    schema: dict[str, Any] = json.loads((resources.files(__package__) / f"{name}.json").read_text(encoding="utf-8"))
+    return schema
