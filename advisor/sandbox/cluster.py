@@ -106,18 +106,22 @@ def _publish(draft: Path, target: Path) -> None:
             raise
 
 
-def make_data(binaries: Binaries, bin_folder: Path, account: Account, cache: Path, lease: Lease, folder: Path) -> str:
+def template_folder(binaries: Binaries, cache: Path) -> Path:
+    """Where the template cluster of these programs is kept."""
+    build = hashlib.sha256(f"{binaries.banner}\0{binaries.bin_folder}".encode()).hexdigest()[:16]
+    return cache / f"cluster-{binaries.version}-{LAYOUT}-{build}"
+
+
+def make_data(template: Path, bin_folder: Path, major: int, account: Account, lease: Lease, folder: Path) -> str:
     """A cluster in `folder`/data, copied from the template or else made, and kept as one. Its password."""
-    key = f"{binaries.banner}\0{binaries.bin_folder}"
-    template = cache / f"cluster-{binaries.version}-{LAYOUT}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     data = folder / DATA
     if template.is_dir():
         _copy_tree(template / DATA, data, account)
         return (template / "password").read_text()
     password = secrets.token_urlsafe(24)
-    _initialise(bin_folder, binaries.major, account, lease, data)
-    _set_up(bin_folder, binaries.major, account, lease, data, password)
-    draft = lease.add(cache / f"draft-{secrets.token_hex(8)}")
+    _initialise(bin_folder, major, account, lease, data)
+    _set_up(bin_folder, major, account, lease, data, password)
+    draft = lease.add(template.parent / f"draft-{secrets.token_hex(8)}")
     draft.mkdir(mode=0o700)
     _copy_tree(data, draft / DATA, None)
     (draft / "password").touch(mode=0o600)

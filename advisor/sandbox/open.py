@@ -1,23 +1,30 @@
 """From a choice (`--sandbox`) to a running throwaway PostgreSQL."""
 
 import secrets
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from advisor.errors import SandboxError, UsageError
 from advisor.sandbox import binaries as programs
 from advisor.sandbox.binaries import Binaries
-from advisor.sandbox.cluster import Server, make_data, make_folder, start_server, usable_binaries
+from advisor.sandbox.cluster import (
+    Server,
+    make_data,
+    make_folder,
+    start_server,
+    template_folder,
+    usable_binaries,
+)
 from advisor.sandbox.given import open_given
 from advisor.sandbox.host import cache_folder, server_account, temp_folder
-from advisor.sandbox.register import Lease, new_lease, reap
+from advisor.sandbox.register import DATA, Lease, new_lease, reap
 from advisor.sandbox.rights import ADMIN, USER
-from advisor.sandbox.server import ProviderName, Sandbox, planner_notice
+from advisor.sandbox.server import ProviderName, Sandbox, open_connection, planner_notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +113,9 @@ def start_sandbox(provider: ProviderName, binaries: Binaries, request: Request) 
         return _sandbox(provider, binaries, request, server, lease)
     except OSError as error:
         lease.end()
-        place = f" ({error.filename})" if error.filename else ""
         raise SandboxError(
             "The files of the throwaway PostgreSQL cannot be written.",
-            why=f"{error.strerror}{place}.",
+            why=_reason(error),
             hint="Free some disk space (about 200 MB are needed), or set TMPDIR and XDG_CACHE_HOME to other folders.",
         ) from error
     except BaseException:
@@ -117,17 +123,36 @@ def start_sandbox(provider: ProviderName, binaries: Binaries, request: Request) 
         raise
 
 
+def _reason(error: OSError) -> str:
+    if error.strerror is None:
+        # shutil.Error, of a tree: (source, target, reason) for each file.
+        reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
+        return f"{reasons[0][2]}." if reasons else f"{error}."
+    return f"{error.strerror} ({error.filename})." if error.filename else f"{error.strerror}."
+
+
 def _start(binaries: Binaries, bin_folder: Path, folder: Path, cache: Path, lease: Lease) -> Server:
     account = server_account()
-    password = make_data(binaries, bin_folder, account, cache, lease, folder)
-    return start_server(bin_folder, binaries.major, account, lease, folder, password)
+    template = template_folder(binaries, cache)
+    was_there = template.is_dir()
+    for last_try in (not was_there, True):
+        password = make_data(template, bin_folder, binaries.major, account, lease, folder)
+        try:
+            return start_server(bin_folder, binaries.major, account, lease, folder, password)
+        except SandboxError:
+            if last_try:
+                raise
+            # Templates are never synced to disk: a crash of the machine may have left a damaged one.
+            shutil.rmtree(template, ignore_errors=True)
+            shutil.rmtree(folder / DATA, ignore_errors=True)
+    raise AssertionError("unreachable: the last try returns or raises")
 
 
 def _sandbox(provider: ProviderName, binaries: Binaries, request: Request, server: Server, lease: Lease) -> Sandbox:
     """Gives both logins passwords of this run, and the sandbox to the caller."""
     where: dict[str, Any] = {"host": server.host, "port": server.port}
     logins = {name: secrets.token_urlsafe(24) for name in (USER, ADMIN)}
-    with psycopg.connect(**where, user=ADMIN, password=server.password, dbname="postgres") as connection:
+    with open_connection({**where, "user": ADMIN, "password": server.password, "dbname": "postgres"}) as connection:
         for name, password in logins.items():
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), password))
     return Sandbox(

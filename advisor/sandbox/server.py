@@ -80,11 +80,11 @@ class Sandbox:
         On a given URL: the login of that URL.
         """
         name = self._admin["dbname"] if database is None else self._name(database)
-        return _connect({**self._admin, "dbname": name, "options": _ADMIN_OPTIONS})
+        return open_connection({**self._admin, "dbname": name, "options": _ADMIN_OPTIONS})
 
     def connect(self, database: str | None = None) -> psycopg.Connection[Any]:
         """A connection of the unprivileged owner. Raises SandboxError where the server does not answer."""
-        return _connect({**self._user, "dbname": self._name(database or self.database)})
+        return open_connection({**self._user, "dbname": self._name(database or self.database)})
 
     @property
     def url(self) -> str:
@@ -150,7 +150,8 @@ def _release_in(owner: int, release: Callable[[], None]) -> None:
         release()
 
 
-def _connect(parameters: dict[str, Any]) -> psycopg.Connection[Any]:
+def open_connection(parameters: dict[str, Any]) -> psycopg.Connection[Any]:
+    """A connection to a throwaway server; SandboxError where it does not answer."""
     try:
         return psycopg.connect(**parameters)
     except psycopg.OperationalError as error:
