@@ -14,6 +14,9 @@ from advisor.sources.tally import Tally
 BLOCK_BYTES = 1 << 20
 """Large enough that the per-block work vanishes, small enough to stay in the processor's cache."""
 
+_PIECE_BYTES = 1 << 14
+"""Of compressed data, decompressed at a time."""
+
 _GZIP = b"\x1f\x8b"
 _OTHER = {
     b"BZh": ("bzip2", "bunzip2 -c"),
@@ -104,30 +107,31 @@ def _refuse_unsupported(first: bytes, name: str) -> None:
 def _gunzip(raw: Iterator[bytes], name: str, tally: Tally) -> Iterator[bytes]:
     """The members of a gzip file one after another, in blocks of at most `BLOCK_BYTES`."""
     member = zlib.decompressobj(wbits=31)
-    fed = False
-    for block in raw:
-        pending = block
+    for pending in _pieces(raw):
         while pending:
             if member.eof:
                 pending = pending.lstrip(b"\0")
                 if not pending.startswith(_GZIP[: len(pending)]):
                     tally.warn(f"{name}: bytes after the end of the gzip data were left out.")
                     return
-                member, fed = zlib.decompressobj(wbits=31), False
-                continue_with = pending
-            else:
-                continue_with = pending
+                member = zlib.decompressobj(wbits=31)
             try:
-                data = member.decompress(continue_with, BLOCK_BYTES)
+                data = member.decompress(pending, BLOCK_BYTES)
             except zlib.error as error:
                 tally.warn(f"{name}: the gzip data is damaged ({error}); what came before it was read.")
                 return
-            fed = True
             if data:
                 yield data
             pending = member.unused_data if member.eof else member.unconsumed_tail
-    if fed and not member.eof:
+    if not member.eof:
         rest = member.flush()
         if rest:
             yield rest
         tally.warn(f"{name}: the gzip data is truncated; what is there was read.")
+
+
+def _pieces(raw: Iterator[bytes]) -> Iterator[bytes]:
+    """Small pieces: at a damaged place zlib drops all that the same call has decompressed."""
+    for block in raw:
+        for start in range(0, len(block), _PIECE_BYTES):
+            yield block[start : start + _PIECE_BYTES]

@@ -12,7 +12,7 @@ SAMPLE_LINES = 400
 """Lines on which candidates are tried: enough to meet background processes, a few milliseconds of work."""
 
 ENOUGH_MATCHED = 0.6
-"""Share of the lines a prefix must match: the rest may be foreign lines between (a wrapper's output)."""
+"""Share of the lines with a severity that a prefix must match: the rest may come from another server or program."""
 
 SEVERITIES = (
     "LOG|DETAIL|STATEMENT|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|HINT|CONTEXT|QUERY|LOCATION|BACKTRACE|DEBUG[1-5]?"
@@ -133,11 +133,13 @@ def infer_prefix(text: str, name: str = "the log") -> str:
     """
     lines = [line for line in text.split("\n")[: 20 * SAMPLE_LINES] if line[:1] not in ("\t", "")][:SAMPLE_LINES]
     heads = list(_heads(lines))
-    best, score, richness = "", 0.0, 0
-    for candidate in dict.fromkeys((*COMMON, *_structural(heads))):
-        matched, rich = _fit(candidate, lines)
-        if matched > score + _TIE or (matched > score - _TIE and rich > richness):
-            best, score, richness = candidate, matched, rich
+    # Lines without a severity are foreign to the log: a wrapper's output, or what damage left.
+    lines = [line for line in lines if _HEAD.match(line)] or lines
+    best, score = _best(COMMON, lines)
+    if score < 1:
+        inferred, inferred_score = _best(tuple(dict.fromkeys(_structural(heads))), lines)
+        if inferred_score > score + _TIE:
+            best, score = inferred, inferred_score
     if score < ENOUGH_MATCHED:
         first = lines[0][:200] if lines else ""
         raise UnknownPrefix(
@@ -150,6 +152,16 @@ def infer_prefix(text: str, name: str = "the log") -> str:
 
 _TIE = 0.002
 """Shares this close are equal: one odd line must not make a prefix with fewer fields win."""
+
+
+def _best(candidates: Sequence[str], lines: Sequence[str]) -> tuple[str, float]:
+    """The candidate that fits most lines, of equal ones the first with the most fields; and its share."""
+    best, score, richness = "", 0.0, 0
+    for candidate in candidates:
+        matched, rich = _fit(candidate, lines)
+        if matched > score + _TIE or (matched > score - _TIE and rich > richness):
+            best, score, richness = candidate, matched, rich
+    return best, score
 
 
 def _fit(prefix: str, lines: Sequence[str]) -> tuple[float, int]:
@@ -212,7 +224,7 @@ _TOKEN = re.compile(
     rf"(?P<m>{_DATE}\.\d+ (?:{_ZONE}))|(?P<t>{_DATE} (?:{_ZONE}))|(?P<n>\d{{10}}\.\d{{3}})"
     r"|(?P<key>\b[A-Za-z_]+)=(?P<quote>[\"']?)(?P<value>[^,;|\]\)\"' ]*)(?P=quote)"
     r"|(?P<c>\b[0-9a-f]{8}\.[0-9a-f]+\b)|(?P<r>(?:\d+\.){3}\d+\(\d+\)|\[local\])|(?P<h>(?:\d+\.){3}\d+)"
-    r"|(?P<v>\b-?\d+/\d+\b)|(?P<ud>[^\s@=,:\[\]|]+@[^\s@=,:/\[\]|]+)(?P<slash>/[^\s,:\[\]|]+)?"
+    r"|(?P<v>\b-?\d+/\d+\b)|(?P<ud>[^\s@=,:\[\]|<>()]+@[^\s@=,:/\[\]|<>()]+)(?P<slash>/[^\s,:\[\]|<>()]+)?"
     r"|(?P<e>\b[0-9A-Z]{2}[0-9P]\d\d\b)|(?P<number>-?\b\d+\b)|(?P<word>\[unknown\]|[A-Za-z_][\w.-]*)"
 )
 
@@ -221,6 +233,9 @@ def _structural(heads: Sequence[str]) -> Iterator[str]:
     """Prefixes read off the lines themselves: from the richest line, with `%q` wherever others may stop."""
     for head in sorted(dict.fromkeys(heads), key=lambda text: (-len(_TOKEN.findall(text)), text))[:3]:
         whole = _TOKEN.sub(_Namer(), head.replace("%", "%%"))
+        if not any(f"%{letter}" in whole for letter in "mtnpc"):
+            # Neither a time nor a process: these are words of something else.
+            continue
         yield whole
         for escape in _ESCAPE.finditer(whole):
             if escape.start():

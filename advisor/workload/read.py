@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from advisor.errors import EmptyInput
+from advisor.errors import EmptyInput, InputError
 from advisor.model.event import Event
 from advisor.model.options import Options
 from advisor.model.workload import InputFile, Workload
@@ -106,6 +106,8 @@ def _read_one(name: str, options: Options, digest: Digest, progress: Callable[[i
     with open_input(name, tally) as opened:
         head = _head(opened.blocks)
         shown = "standard input" if name == "-" else name
+        if not head and tally.warnings:
+            raise InputError(f"{shown} cannot be decompressed.", why=tally.warnings[0], hint="Copy or fetch it again.")
         found = detect(head, shown)
         prefix = _prefix(found, head, options, shown)
         digest.begin_input(shown)

@@ -35,14 +35,18 @@ LITERAL = tuple(
     for table in TABLES[:4]
 )
 
-LONG = """SELECT o.id, c.name, count(*) AS lines, sum(i.price * i.quantity) AS total
-	  FROM orders o
-	  JOIN customers c ON c.id = o.customer_id
-	  JOIN order_items i ON i.order_id = o.id
-	 WHERE o.created_at >= '2026-{month:02d}-01' AND c.region = '{text}'
-	 GROUP BY o.id, c.name
-	 ORDER BY total DESC
-	 LIMIT {number}"""
+LONG = "\n\t".join(
+    (
+        "SELECT o.id, c.name, count(*) AS lines, sum(i.price * i.quantity) AS total",
+        "  FROM orders o",
+        "  JOIN customers c ON c.id = o.customer_id",
+        "  JOIN order_items i ON i.order_id = o.id",
+        " WHERE o.created_at >= '2026-{month:02d}-01' AND c.region = '{text}'",
+        " GROUP BY o.id, c.name",
+        " ORDER BY total DESC",
+        " LIMIT {number}",
+    )
+)
 
 
 def records(rng: random.Random) -> Iterator[str]:
