@@ -33,7 +33,8 @@ def _by_libpg_query(sql: str) -> str:
 
 
 def _by_sqlglot(sql: str) -> str:
-    return sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True, normalize_functions=False)[0]
+    laid_out: str = sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True, normalize_functions=False)[0]
+    return laid_out
 
 
 _LAYOUTS: tuple[Callable[[str], str], ...] = (_by_libpg_query, _by_sqlglot)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 
 import psycopg
@@ -11,7 +10,6 @@ from psycopg import sql as pgsql
 from advisor.model.advice import BatchProposal, Equivalence, Measure, QueryMeasure, Verdict
 from advisor.rewrites.batch import Batch
 from advisor.sql.bind import inline_parameters
-from advisor.validate.compare import SMALL_DATASETS
 from advisor.validate.gain import MAX_LOSS, total
 from advisor.validate.lab import Lab
 from advisor.validate.measure import execute, rolled_back
@@ -22,31 +20,30 @@ KEYS = 25
 Rows = Counter[tuple[str, ...]]
 
 
-def try_batch(lab: Lab, proposal: BatchProposal, batch: Batch, calls: int) -> Verdict:
-    """Compares and measures on keys that are in the synthesised rows.
+def try_batch(
+    lab: Lab, connections: Sequence[psycopg.Connection], proposal: BatchProposal, batch: Batch, calls: int
+) -> Verdict:
+    """Compares on every data set and measures on the first, the lab's own, with keys that are in the rows.
 
     `calls` is the look-up's number of calls in the log, by which the sums are weighted.
     """
     base = Verdict(status="not_tested", method="executed", sandbox=lab.sandbox.id)
     compared = 0
-    with ExitStack() as stack:
-        connections = [stack.enter_context(lab.connect())]
-        connections += [stack.enter_context(lab.small_copy(variant)) for variant in range(SMALL_DATASETS)]
-        for connection in connections:
-            keys = _keys(connection, proposal)
-            try:
-                agree = _agree(connection, batch, keys)
-            except psycopg.Error as error:
-                return replace(base, reason=f"it does not run here: {error.diag.message_primary}")
-            if not agree:
-                status = Equivalence(status="different", datasets=compared + 1)
-                return replace(base, status="not_equivalent", equivalence=status, reason="other rows came back")
-            compared += bool(keys)
-        keys = _keys(connections[0], proposal)
-        base = replace(base, equivalence=Equivalence(status="checked" if compared else "unknown", datasets=compared))
-        if not keys:
-            return replace(base, reason="the synthesised rows have no key to look up")
-        return _measured(connections[0], base, proposal, batch, keys, calls)
+    for connection in connections:
+        keys = _keys(connection, proposal)
+        try:
+            agree = _agree(connection, batch, keys)
+        except psycopg.Error as error:
+            return replace(base, reason=f"it does not run here: {error.diag.message_primary}")
+        if not agree:
+            status = Equivalence(status="different", datasets=compared + 1)
+            return replace(base, status="not_equivalent", equivalence=status, reason="other rows came back")
+        compared += bool(keys)
+    keys = _keys(connections[0], proposal)
+    base = replace(base, equivalence=Equivalence(status="checked" if compared else "unknown", datasets=compared))
+    if not keys:
+        return replace(base, reason="the synthesised rows have no key to look up")
+    return _measured(connections[0], base, proposal, batch, keys, calls)
 
 
 def _measured(

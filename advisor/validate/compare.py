@@ -1,7 +1,6 @@
 """Whether two statements return the same rows, as multisets, on data where they would differ if they could."""
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -9,11 +8,7 @@ import psycopg
 from advisor.model.advice import Equivalence
 from advisor.sql.parse import parse
 from advisor.sql.tree import deparse
-from advisor.validate.lab import Lab
 from advisor.validate.measure import rolled_back
-
-SMALL_DATASETS = 2
-"""Small data sets beside the lab's own rows: one of NULLs, duplicates, ties and boundary values, one that is sparse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +19,19 @@ class RowSet:
     rows: tuple[object, ...]
 
 
-def same_rows(lab: Lab, pairs: Iterable[tuple[str, str]]) -> Equivalence:
-    """Compares each (original, replacement) on the lab's rows and on `SMALL_DATASETS` small data sets.
+def same_rows(connections: Sequence[psycopg.Connection], pairs: Iterable[tuple[str, str]]) -> Equivalence:
+    """Compares each (original, replacement) on every data set.
 
-    `checked` with the number of data sets on which both ran and agreed; `different` as soon as they disagree once;
+    `checked` with the number of data sets on which all ran and agreed; `different` as soon as one pair disagrees;
     `unknown` where none could be compared.
     """
     todo = list(pairs)
     compared = 0
-    with ExitStack() as stack:
-        connections = [stack.enter_context(lab.connect())]
-        connections += [stack.enter_context(lab.small_copy(variant)) for variant in range(SMALL_DATASETS)]
-        for connection in connections:
-            answers = [_agree(connection, original, replacement) for original, replacement in todo]
-            if False in answers:
-                return Equivalence(status="different", datasets=compared + 1)
-            compared += bool(answers) and None not in answers
+    for connection in connections:
+        answers = [_agree(connection, original, replacement) for original, replacement in todo]
+        if False in answers:
+            return Equivalence(status="different", datasets=compared + 1)
+        compared += bool(answers) and None not in answers
     return Equivalence(status="checked" if compared else "unknown", datasets=compared)
 
 

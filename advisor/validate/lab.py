@@ -1,8 +1,7 @@
 """The bench a run's advice is tried on: one throwaway server, the schema on it, and rows like production's."""
 
-import itertools
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +16,10 @@ from advisor.sandbox.rebuild import schema_statements
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.synthesise import adversarial, fill
 
-ROW_BUDGET = 400_000
+SMALL_VARIANTS = 2
+"""Small data sets: one of NULLs, duplicates, ties and boundary values, and one that is sparse."""
+
+ROW_BUDGET = 1_000_000
 """Rows synthesised over all tables: enough for a sequential scan to lose clearly, few enough to be made in seconds."""
 
 
@@ -38,7 +40,6 @@ class Lab:
     schema: Path | None
     rows: Mapping[QualifiedName, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def connect(self) -> psycopg.Connection:
         """A connection of the unprivileged login to the filled database, in autocommit mode."""
@@ -46,21 +47,27 @@ class Lab:
         connection.autocommit = True
         return connection
 
-    @contextmanager
-    def small_copy(self, variant: int) -> Iterator[psycopg.Connection]:
-        """A database of the same schema with few, awkward rows (NULLs, ties, boundary values, nothing at all)."""
-        name = f"{self.database}_small_{next(self._numbers)}"
-        self.sandbox.create_database(name)
-        try:
-            build_schema(self.sandbox, name, self.catalog, self.schema)
-            with self.sandbox.admin(name) as admin:
+
+@contextmanager
+def datasets(lab: Lab) -> Iterator[Sequence[psycopg.Connection]]:
+    """Connections to the data on which results are compared: the lab's own rows, then `SMALL_VARIANTS` small ones.
+
+    The small databases have the same schema and few, awkward rows; they are dropped at the end.
+    """
+    with ExitStack() as stack:
+        connections = [stack.enter_context(lab.connect())]
+        for variant in range(SMALL_VARIANTS):
+            name = f"{lab.database}_small_{variant}"
+            lab.sandbox.create_database(name)
+            stack.callback(lab.sandbox.drop_database, name)
+            build_schema(lab.sandbox, name, lab.catalog, lab.schema)
+            with lab.sandbox.admin(name) as admin:
                 admin.autocommit = True
-                adversarial(admin, self.catalog, self.profile, variant=variant)
-            with self.sandbox.connect(name) as connection:
-                connection.autocommit = True
-                yield connection
-        finally:
-            self.sandbox.drop_database(name)
+                adversarial(admin, lab.catalog, lab.profile, variant=variant)
+            connection = stack.enter_context(lab.sandbox.connect(name))
+            connection.autocommit = True
+            connections.append(connection)
+        yield connections
 
 
 def open_lab(

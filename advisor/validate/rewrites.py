@@ -25,14 +25,19 @@ class RewriteTrial:
 
 
 def try_rewrite(
-    lab: Lab, rewrites: Sequence[Rewrite], weight: float, index: IndexCandidate | None = None
+    lab: Lab,
+    connections: Sequence[psycopg.Connection],
+    rewrites: Sequence[Rewrite],
+    weight: float,
+    index: IndexCandidate | None = None,
 ) -> RewriteTrial:
     """Tries one query's rewrite, given once per sample of the query. All samples must return the same rows.
 
-    Where the rewrite alone gains nothing and an `index` is given, both are tried together.
+    `connections` lead to the data sets, the lab's own first. Where the rewrite alone gains nothing and an `index` is
+    given, both are tried together.
     """
     first = rewrites[0]
-    equivalence = same_rows(lab, [(r.original_sql, r.rewritten_sql) for r in rewrites])
+    equivalence = same_rows(connections, [(r.original_sql, r.rewritten_sql) for r in rewrites])
     base = Verdict(status="not_tested", method="compared", sandbox=lab.sandbox.id, equivalence=equivalence)
     if equivalence.status == "different":
         reason = "the rewritten query returned other rows"
@@ -40,13 +45,12 @@ def try_rewrite(
     if equivalence.status == "unknown":
         reason = "the query does not run on the throwaway server"
         return RewriteTrial(rewrite=first, verdict=replace(base, reason=reason))
-    with lab.connect() as connection:
-        before = mean_of([execute(connection, r.original_sql) for r in rewrites])
-        after = mean_of([execute(connection, r.rewritten_sql) for r in rewrites])
-        alone = _judge(base, first.query_id, before, after, weight)
-        if alone.status != "no_gain" or index is None:
-            return RewriteTrial(rewrite=first, verdict=alone)
-        return _with_index(connection, rewrites, index, base, before, weight)
+    before = mean_of([execute(connections[0], r.original_sql) for r in rewrites])
+    after = mean_of([execute(connections[0], r.rewritten_sql) for r in rewrites])
+    alone = _judge(base, first.query_id, before, after, weight)
+    if alone.status != "no_gain" or index is None:
+        return RewriteTrial(rewrite=first, verdict=alone)
+    return _with_index(connections[0], rewrites, index, base, before, weight)
 
 
 def _with_index(

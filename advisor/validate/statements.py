@@ -74,10 +74,9 @@ def _with_values(sample: Sample, usage: Usage, connection: psycopg.Connection) -
     wanted = count_parameters(sample.sql)
     if wanted == 0:
         return sample.sql
-    values = sample.parameters
-    if values is None or len(values) < wanted:
-        values = _values_from_rows(wanted, usage, connection)
-    return inline_parameters(sample.sql, values)
+    if sample.parameters is not None and len(sample.parameters) >= wanted:
+        return inline_parameters(sample.sql, sample.parameters)
+    return inline_parameters(sample.sql, _values_from_rows(wanted, usage, connection))
 
 
 def _values_from_rows(wanted: int, usage: Usage, connection: psycopg.Connection) -> Sequence[str | None]:

@@ -1,8 +1,11 @@
 """Findings into recommendations: every remedy is tried on the lab, and its verdict goes with it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TypeVar
+
+import psycopg
 
 from advisor.indexes.candidates import candidates
 from advisor.indexes.ddl import create_index
@@ -24,7 +27,7 @@ from advisor.rewrites.half_open_range import rewrite
 from advisor.sql.pretty import pretty
 from advisor.validate.batches import try_batch
 from advisor.validate.indexes import IndexTrial, try_indexes
-from advisor.validate.lab import Lab
+from advisor.validate.lab import Lab, datasets
 from advisor.validate.rewrites import RewriteTrial, try_rewrite
 from advisor.validate.statements import MAX_SAMPLES, Runnable, runnables
 
@@ -60,12 +63,27 @@ def try_findings(
             queries = runnables(evidence.workload.queries, evidence.usages, connection)
     needs = _remedies(findings, IndexNeed)
     indexes = _index_recommendations(lab, needs, queries, evidence, deadline, progress)
-    others = [*_remedies(findings, RewriteProposal), *_remedies(findings, BatchProposal), *_remedies(findings, Advice)]
+    others: list[tuple[Finding, Remedy]] = [
+        *_remedies(findings, RewriteProposal),
+        *_remedies(findings, BatchProposal),
+        *_remedies(findings, Advice),
+    ]
     found = list(indexes.recommendations)
-    for number, (finding, remedy) in enumerate(others):
-        progress("Trying rewrites", number, len(others))
-        found.extend(_recommendation(lab, finding, remedy, evidence))
+    compared = any(not isinstance(remedy, Advice) for _, remedy in others)
+    with ExitStack() as stack:
+        bench = _Bench(lab, stack.enter_context(datasets(lab))) if lab is not None and compared else None
+        for number, (finding, remedy) in enumerate(others):
+            progress("Trying rewrites", number, len(others))
+            found.extend(_recommendation(bench, finding, remedy, evidence))
     return Trials(recommendations=tuple(_merged(found)), selection=indexes.selection)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """The lab and connections to the data sets on which results are compared."""
+
+    lab: Lab
+    connections: Sequence[psycopg.Connection]
 
 
 def _remedies(findings: Iterable[Finding], kind: type[_R]) -> list[tuple[Finding, _R]]:
@@ -132,11 +150,13 @@ def _answers(candidate: IndexCandidate, need: IndexNeed) -> bool:
     return all((key.column, key.expression) in keys for key in wanted)
 
 
-def _recommendation(lab: Lab | None, finding: Finding, remedy: Remedy, evidence: Evidence) -> Iterator[Recommendation]:
+def _recommendation(
+    bench: _Bench | None, finding: Finding, remedy: Remedy, evidence: Evidence
+) -> Iterator[Recommendation]:
     if isinstance(remedy, RewriteProposal):
-        yield from _rewritten(lab, finding, remedy, evidence)
+        yield from _rewritten(bench, finding, remedy, evidence)
     elif isinstance(remedy, BatchProposal):
-        yield from _batched(lab, finding, remedy, evidence)
+        yield from _batched(bench, finding, remedy, evidence)
     elif isinstance(remedy, Advice):
         yield Recommendation(
             id="",
@@ -151,7 +171,7 @@ def _recommendation(lab: Lab | None, finding: Finding, remedy: Remedy, evidence:
 
 
 def _rewritten(
-    lab: Lab | None, finding: Finding, proposal: RewriteProposal, evidence: Evidence
+    bench: _Bench | None, finding: Finding, proposal: RewriteProposal, evidence: Evidence
 ) -> Iterator[Recommendation]:
     query = evidence.workload.query(proposal.query_id)
     samples = query.samples[:MAX_SAMPLES] if query else ()
@@ -160,10 +180,10 @@ def _rewritten(
         return
     needed = candidates([proposal.index], evidence.catalog) if proposal.index and evidence.catalog else ()
     index = needed[0] if needed else None
-    if lab is None:
+    if bench is None:
         trial = RewriteTrial(rewrite=rewrites[0], verdict=NO_SANDBOX, index=index)
     else:
-        trial = try_rewrite(lab, rewrites, float(max(query.calls, 1)), index)
+        trial = try_rewrite(bench.lab, bench.connections, rewrites, float(max(query.calls, 1)), index)
     ddl = create_index(trial.index, evidence.catalog) if trial.index else None
     yield Recommendation(
         id="",
@@ -181,13 +201,13 @@ def _rewritten(
 
 
 def _batched(
-    lab: Lab | None, finding: Finding, proposal: BatchProposal, evidence: Evidence
+    bench: _Bench | None, finding: Finding, proposal: BatchProposal, evidence: Evidence
 ) -> Iterator[Recommendation]:
     query = evidence.workload.query(proposal.query_id)
     form: Batch | None = batch(proposal, query.samples[0]) if query and query.samples else None
     if query is None or form is None:
         return
-    verdict = NO_SANDBOX if lab is None else try_batch(lab, proposal, form, query.calls)
+    verdict = NO_SANDBOX if bench is None else try_batch(bench.lab, bench.connections, proposal, form, query.calls)
     notes = [f"${form.parameter} is the array of all keys that the page needs; run it once, before the loop."]
     if form.key_added:
         notes.append(f"{proposal.column} is returned as the last column, so that rows can be handed to their key.")
