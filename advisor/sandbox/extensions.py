@@ -87,9 +87,9 @@ def create_extension(sandbox: Sandbox, name: str, *, database: str | None = None
         return f"The extension {name} is left out: it is not on the list of those that reach nothing outside."
     with sandbox.admin(database or sandbox.database) as connection:
         connection.autocommit = True
-        if connection.execute("SELECT FROM pg_extension WHERE extname = %s", (name,)).fetchone():
+        if connection.execute("SELECT 1 FROM pg_extension WHERE extname = %s", (name,)).fetchone():
             return None
-        if connection.execute("SELECT FROM pg_available_extensions WHERE name = %s", (name,)).fetchone():
+        if connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = %s", (name,)).fetchone():
             statement = sql.SQL("CREATE EXTENSION {} SCHEMA {} CASCADE")
             try:
                 connection.execute(statement.format(sql.Identifier(name), sql.Identifier(schema)))
