@@ -23,7 +23,6 @@ _SENDS = re.compile(r"\\(?:g|gx|gset|gexec|gdesc|watch|crosstabview|bind)\b")
 _COPY_FROM_STDIN = re.compile(r"copy\b.*\bfrom\s+stdin\b", re.IGNORECASE | re.DOTALL)
 _COPY_END = re.compile(r"^\\\.[ \t]*\r?$", re.MULTILINE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_BLANK_LINE = re.compile(r"(?:\r\n|\r|\n)[ \t\f\v]*(?:\r\n|\r|\n)")
 _STATEMENT_BREAK = re.compile(r";[ \t]*(?:--[^\r\n]*)?(?:\r\n|\r|\n|\Z)")
 
 
@@ -111,7 +110,7 @@ def _leading(text: str, position: int) -> tuple[tuple[str, ...], int | None]:
             blank = text[lexeme.start : lexeme.end]
             above = above or "\n" in blank or "\r" in blank
             # A line comment ends before its line break, so two breaks are a blank line.
-            if _BLANK_LINE.search(blank):
+            if len(_LINE_END.findall(blank)) > 1:
                 comments.clear()
         elif lexeme.kind == "comment":
             if above:

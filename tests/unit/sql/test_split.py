@@ -139,8 +139,18 @@ _PIECES = st.lists(
             "\\",
             "\\.",
             "\r",
+            "COPY t FROM stdin;\n",
+            "BEGIN ATOMIC ",
+            " END",
+            " CASE ",
+            "é",
+            " ",
+            ":x",
+            "E'\\",
+            "\x00",
+            "U&'",
+            "\\gset",
         ]
-        + ["COPY t FROM stdin;\n", "BEGIN ATOMIC ", " END", " CASE ", "é", " ", ":x", "E'\\", "\0", "U&'", "\\gset"]
     ),
     max_size=25,
 ).map("".join)
