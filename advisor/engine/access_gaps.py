@@ -6,7 +6,7 @@ from typing import Any
 
 from advisor.engine.access import BIG_TABLE_ROWS, SELECTIVE_SHARE, Access, accesses, wanted_rows
 from advisor.engine.access_plans import SeenScan, planned_accesses, scans_by_query
-from advisor.engine.access_time import SLOW_ALONE_MS, scanned, time_matters, whole_time_ms
+from advisor.engine.access_time import SLOW_PLANNED_SCAN_MS, scanned, time_matters, whole_time_ms
 from advisor.model.advice import Confidence, Impact, IndexNeed
 from advisor.model.catalog import IndexKey
 from advisor.model.evidence import Evidence
@@ -101,7 +101,7 @@ def index_gaps(evidence: Evidence) -> Iterator[IndexGap]:
     for planned in planned_accesses(workload.plans, judged, evidence.catalog):
         for access in accesses(planned.scan.query_id or "", planned.usage, planned.catalog, planned.profile):
             found = replace(access, kept=max(1.0, planned.scan.kept)) if access.reason == "filter" else access
-            slow = planned.scan.time_ms is None or planned.scan.time_ms >= SLOW_ALONE_MS
+            slow = planned.scan.time_ms is None or planned.scan.time_ms >= SLOW_PLANNED_SCAN_MS
             if _is_gap(found) and slow:
                 yield IndexGap(
                     query_id=planned.scan.query_id,

@@ -95,7 +95,7 @@ def planned_accesses(
         if not scan.sequential or scan.query_id in known_queries:
             continue
         root = plans[scan.number].plan.root
-        table = _table(scan, dict(walk(root))[scan.path], catalog)
+        table = _table(scan, _ancestors(root, scan.path), catalog)
         statement = _statement(root, scan, table)
         if statement is None:
             continue
@@ -108,11 +108,12 @@ def planned_accesses(
         yield PlannedAccess(scan=scan, usage=usage, catalog=around, profile=profile)
 
 
-def _table(scan: SeenScan, node: PlanNode, catalog: Catalog | None) -> Table:
+def _table(scan: SeenScan, above: list[PlanNode], catalog: Catalog | None) -> Table:
     known = catalog.resolve(scan.relation.name, scan.relation.schema or None) if catalog else None
     if known is not None:
         return known
-    columns = (a or b for a, b in _WORD.findall(" ".join((node.filter or "", *node.output))))
+    words = " ".join((above[-1].filter or "", *above[-1].output, *(key for node in above for key in node.sort_key)))
+    columns = (a or b for a, b in _WORD.findall(words))
     made_up = tuple(Column(name=name, type="unknown", base_type="unknown") for name in dict.fromkeys(columns) if name)
     return Table(name=scan.relation, kind="table", columns=made_up)
 

@@ -17,6 +17,9 @@ The share is for short inputs."""
 SLOW_ALONE_MS = 20.0
 """A query this slow is worth a look even if it was seen only once."""
 
+SLOW_PLANNED_SCAN_MS = 5.0
+"""A scan this slow in a plan that came without its statement: nobody hands in a plan for nothing."""
+
 
 def scanned(query: Query, rows: float, share: float = 1.0) -> bool:
     """Whether the measured time allows for a sequential scan of that share of `rows` rows; True without timings."""
