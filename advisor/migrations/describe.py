@@ -48,6 +48,7 @@ def describe(tree: Message) -> dict[str, Any]:
     - `subcommands`: of ALTER TABLE, each a mapping with `kind` (PostgreSQL's name without `AT_`: `AlterColumnType`,
       `SetNotNull`, `AddConstraint`), `name`, and for constraints `constraint`, `columns`, `validated`
     - `foreign_keys`: (columns, referenced relation) of each foreign key in the statement
+    - `partition`: attached or detached
     - `objects`: names dropped, each a tuple of its parts
     - `transaction`: `begin`, `commit`, `rollback`, `savepoint` or `other` of a transaction statement
     """
@@ -92,8 +93,13 @@ def _alter_table(tree: pb.AlterTableStmt) -> dict[str, Any]:
             for command, c in constraints
             if _is_foreign_key(c)
         ),
-        "concurrently": any(getattr(command, "def").partition_cmd.concurrent for command in commands),
+        **_partition(commands),
     }
+
+
+def _partition(commands: list[pb.AlterTableCmd]) -> dict[str, Any]:
+    found = [getattr(c, "def").partition_cmd for c in commands if getattr(c, "def").HasField("partition_cmd")]
+    return {"partition": _name(found[0].name), "concurrently": found[0].concurrent} if found else {}
 
 
 def _subcommand(command: pb.AlterTableCmd) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -101,32 +101,42 @@ def run_outside_transaction(
     database: str,
     connection: psycopg.Connection[Any],
     text: str,
-    block: tuple[Relation, str] | None,
+    blocks: Sequence[tuple[Relation, str]],
     stop: Callable[[int], None],
 ) -> tuple[Outcome, HeldLocks | None]:
-    """A statement that must run in autocommit (CONCURRENTLY, VACUUM), with the locks it holds at its first wait.
+    """A statement that must run in autocommit (CONCURRENTLY, VACUUM), with the locks it holds where it waits.
 
-    `block` is a table and a lock mode that another session holds so that the statement has to wait, which makes the
-    moment of the reading certain: CONCURRENTLY waits for every transaction that writes the table before its first
-    scan (`WaitForLockers`, src/backend/commands/indexcmds.c). Locks are None where it never waited.
+    `blocks` are tables and lock modes that other sessions hold, given up one after another, so that the statement has
+    to wait, which makes the moment of the reading certain: CONCURRENTLY waits for every transaction that writes the
+    table before its first scan (`WaitForLockers`, src/backend/commands/indexcmds.c). None where it never waited.
     """
-    if block is None:
-        return run(connection, text, stop), None
-    relation, mode = block
     answers: list[Outcome] = []
     runner = threading.Thread(target=lambda: answers.append(run(connection, text, stop)), daemon=True)
-    with logins.admin(database) as observer, logins.admin(database) as blocker:
-        observer.autocommit, blocker.autocommit = True, False
-        name = sql.Identifier(relation.name.schema, relation.name.name)
-        blocker.execute(sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(name, sql.SQL(mode)))
-        held = None
+    seen: set[tuple[int, str]] = set()
+    with ExitStack() as stack:
+        observer = stack.enter_context(logins.admin(database))
+        observer.autocommit = True
+        blockers = [_block(stack, logins, database, relation, mode) for relation, mode in blocks]
         runner.start()
         try:
-            held = _locks_at_first_wait(observer, connection.info.backend_pid, runner)
+            for blocker in blockers:
+                held = _locks_at_first_wait(observer, connection.info.backend_pid, runner)
+                seen |= held.relations if held else frozenset()
+                blocker.rollback()
         finally:
-            blocker.rollback()
+            for blocker in blockers:
+                blocker.rollback()
             runner.join()
-    return answers[0], held
+    return answers[0], HeldLocks(relations=frozenset(seen)) if seen else None
+
+
+def _block(stack: ExitStack, logins: Logins, database: str, relation: Relation, mode: str) -> psycopg.Connection[Any]:
+    """A session of ours that holds a lock on the table until its rollback."""
+    blocker = stack.enter_context(logins.admin(database))
+    blocker.autocommit = False
+    name = sql.Identifier(relation.name.schema, relation.name.name)
+    blocker.execute(sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(name, sql.SQL(mode)))
+    return blocker
 
 
 def _locks_at_first_wait(observer: psycopg.Connection[Any], pid: int, runner: threading.Thread) -> HeldLocks | None:

@@ -270,10 +270,13 @@ def _unobserved_block(
     before = read_relations(admin)
     target = _target(connection, statement, before)
     table = before.get(target.table) if target and target.table else target
-    mode = "SHARE UPDATE EXCLUSIVE" if statement.kind == "Vacuum" else "ROW EXCLUSIVE"
-    block = (table, mode) if table is not None and table.kind in "rmp" else None
+    # VACUUM and DETACH hold nothing while they wait for others, so they are made to wait for their own first lock.
+    mode = "SHARE UPDATE EXCLUSIVE" if statement.kind in ("Vacuum", "AlterTable") else "ROW EXCLUSIVE"
+    blocks = [(table, mode)] if table is not None and table.kind in "rmp" else []
+    if blocks and (part := _find(connection, statement.details.get("partition", ()), before)) is not None:
+        blocks.append((part, "ACCESS SHARE"))
     outcome, held = run_outside_transaction(
-        context.logins, context.database, connection, statement.sql, block, _stopper(context)
+        context.logins, context.database, connection, statement.sql, blocks, _stopper(context)
     )
     after = read_relations(admin)
     facts = _relation_facts(context, before, after) | _target_facts(context, target)
@@ -282,19 +285,27 @@ def _unobserved_block(
     return _Step(outcome=outcome, facts=facts)
 
 
-def _relation_facts(context: TraceContext, before: dict[int, Relation] | Any, after: Any) -> dict[str, Any]:
+def _relation_facts(
+    context: TraceContext, before: Mapping[int, Relation], after: Mapping[int, Relation]
+) -> dict[str, Any]:
     return file_facts(before, after, context.existing) | index_facts(before, after, context.existing)
 
 
-def _target(connection: psycopg.Connection[Any], statement: FileStatement, relations: Any) -> Relation | None:
+def _target(
+    connection: psycopg.Connection[Any], statement: FileStatement, relations: Mapping[int, Relation]
+) -> Relation | None:
     """The relation that the statement names first, as its session's search path finds it."""
     names = [statement.details["relation"]] if "relation" in statement.details else statement.details.get("objects", ())
-    for parts in names:
-        text = ".".join(quote_identifier(part) for part in parts if part)
-        row = connection.execute("SELECT pg_catalog.to_regclass(%s)::pg_catalog.oid", (text,)).fetchone()
-        if row and (found := relations.get(row[0])) is not None:
-            return found  # type: ignore[no-any-return]
-    return None
+    found = (_find(connection, parts, relations) for parts in names)
+    return next((relation for relation in found if relation is not None), None)
+
+
+def _find(
+    connection: psycopg.Connection[Any], parts: Sequence[str | None], relations: Mapping[int, Relation]
+) -> Relation | None:
+    text = ".".join(quote_identifier(part) for part in parts if part)
+    row = connection.execute("SELECT pg_catalog.to_regclass(%s)::pg_catalog.oid", (text,)).fetchone() if text else None
+    return relations.get(row[0]) if row else None
 
 
 def _target_facts(context: TraceContext, target: Relation | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Every MIG rule on every case with migrations, run through the gate on a real server."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from advisor.engine.registry import load_rules
 from advisor.engine.run import RuleRun, run_rules
 from advisor.migrations.gate import run_gate
 from advisor.migrations.read import read_migrations
+from advisor.model.advice import Advice
 from advisor.model.evidence import Evidence
 from advisor.model.names import QualifiedName
 from advisor.model.profile import TableProfile
@@ -19,6 +21,9 @@ from tests.rules.cases import Case, read_cases
 
 CASES = [case for case in read_cases() if case.migrations]
 RULES = [rule for rule in load_rules() if "migrations" in rule.needs]
+
+REMEDIED = ("MIG001", "MIG002", "MIG005", "MIG006")
+"""Rules whose remedies are statements."""
 
 
 def judge(case: Case, sandbox: Sandbox, database: str, folder: Path) -> RuleRun:
@@ -42,6 +47,12 @@ def judge(case: Case, sandbox: Sandbox, database: str, folder: Path) -> RuleRun:
     return run_rules(RULES, evidence)
 
 
+def pasted(run: RuleRun, code: str) -> list[str]:
+    """The statements of the remedies of the rule's findings, each remedy as one file."""
+    remedies = [remedy for finding in run.findings if finding.rule == code for remedy in finding.remedies]
+    return ["\n".join(remedy.statements) for remedy in remedies if isinstance(remedy, Advice) and remedy.statements]
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code}-{case.path.stem}")
 def test_case(case: Case, sandbox: Sandbox, database: str, tmp_path: Path) -> None:
     run = judge(case, sandbox, database, tmp_path)
@@ -51,3 +62,21 @@ def test_case(case: Case, sandbox: Sandbox, database: str, tmp_path: Path) -> No
     assert [e for e, keys in expected.items() if not keys] == [], sorted(found)
     assert set(found) == {key for keys in expected.values() for key in keys}
     assert all(f.location is not None and f.location.line >= 1 for f in found.values())
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.fires and case.code in REMEDIED],
+    ids=lambda case: f"{case.code}-{case.path.stem}",
+)
+def test_the_remedy_runs_as_pasted_and_is_not_found_itself(
+    case: Case, sandbox: Sandbox, database: str, tmp_path: Path
+) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    for file in pasted(judge(case, sandbox, database, tmp_path / "first"), case.code):
+        sandbox.drop_database(database)
+        sandbox.create_database(database)
+        kept = case.migrations if case.code == "MIG006" else ()
+        again = judge(replace(case, migrations=(*kept, ("99_safe.sql", file))), sandbox, database, tmp_path / "second")
+        assert [finding.key for finding in again.findings] == []
