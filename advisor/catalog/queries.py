@@ -1,8 +1,7 @@
 """The catalog queries, one set-based statement per kind of object, for PostgreSQL 13 to 18.
 
-Each takes `locked`: the relations (oids) somebody holds or awaits an ACCESS EXCLUSIVE lock on. Functions that
-open a relation (`pg_relation_size`, and `pg_get_expr` in newer minor versions) would queue behind it, so they
-are not called for those.
+Most take `locked`: the relations (oids) somebody holds or awaits an ACCESS EXCLUSIVE lock on. `pg_relation_size`,
+`pg_get_indexdef` and `pg_get_expr` open a relation and would queue behind it, so those relations are left out.
 """
 
 _USER_RELATIONS = """
@@ -11,7 +10,7 @@ relations AS MATERIALIZED (
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.relpersistence <> 't'
-      AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+      AND c.oid <> ALL (%(locked)s::oid[]) AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                       WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 )"""
@@ -27,7 +26,9 @@ FROM pg_catalog.pg_database d WHERE d.datname = current_database()"""
 IDENTITY = "SELECT system_identifier::text AS system_identifier FROM pg_catalog.pg_control_system()"
 
 LOCKED = """
-SELECT DISTINCT relation::bigint AS oid FROM pg_catalog.pg_locks
+SELECT DISTINCT l.relation::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind
+FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND pid <> pg_backend_pid()
   AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"""
 
@@ -44,12 +45,11 @@ WITH {_USER_RELATIONS}
 SELECT r.oid::bigint AS oid, r.nspname AS schema, r.relname AS name, r.relkind::text AS kind,
        r.reltuples::float8 AS reltuples, r.relpages,
        CASE WHEN r.relkind NOT IN ('r', 'm') THEN NULL
-            WHEN r.oid = ANY (%(locked)s::oid[]) THEN r.relpages::bigint * current_setting('block_size')::int
             ELSE pg_relation_size(r.oid) END AS size_bytes,
        CASE WHEN r.relispartition THEN
             (SELECT i.inhparent::bigint FROM pg_catalog.pg_inherits i WHERE i.inhrelid = r.oid LIMIT 1) END AS parent,
        CASE WHEN r.relkind = 'p' THEN pg_get_partkeydef(r.oid) END AS partition_key,
-       has_table_privilege(r.oid, 'SELECT') AS readable, r.oid = ANY (%(locked)s::oid[]) AS locked,
+       has_table_privilege(r.oid, 'SELECT') AS readable,
        pg_stat_get_numscans(r.oid) AS sequential_scans, pg_stat_get_tuples_inserted(r.oid) AS rows_inserted,
        pg_stat_get_tuples_updated(r.oid) AS rows_updated, pg_stat_get_tuples_deleted(r.oid) AS rows_deleted
 FROM relations r ORDER BY r.nspname, r.relname"""
@@ -71,7 +71,7 @@ labels AS (
 SELECT a.attrelid::bigint AS relation, a.attnum, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
        bt.typname AS base_type, t.typtype::text AS type_kind, labels.labels,
        a.attnotnull OR base.typnotnull AS not_null,
-       CASE WHEN a.attrelid <> ALL (%(locked)s::oid[]) THEN pg_get_expr(d.adbin, d.adrelid) END AS "default",
+       pg_get_expr(d.adbin, d.adrelid) AS "default",
        a.attidentity::text AS identity, a.attgenerated::text AS generated,
        CASE WHEN a.attcollation <> t.typcollation THEN c.collname END AS collation
 FROM relations r
@@ -103,8 +103,8 @@ WITH {_USER_RELATIONS}
 SELECT i.indrelid::bigint AS relation, i.indexrelid::bigint AS oid, c.relname AS name, am.amname AS method,
        i.indisunique AS is_unique, i.indisprimary AS is_primary, i.indisvalid AND i.indislive AS valid,
        {nulls_not_distinct} AS nulls_not_distinct, pg_get_indexdef(i.indexrelid) AS definition,
-       CASE WHEN i.indrelid <> ALL (%(locked)s::oid[]) THEN pg_get_expr(i.indpred, i.indrelid) END AS predicate,
-       i.indpred IS NOT NULL AS partial, i.indnkeyatts AS key_count, k.columns, k.expressions, k.options, k.classes,
+       pg_get_expr(i.indpred, i.indrelid) AS predicate, i.indnkeyatts AS key_count,
+       k.columns, k.expressions, k.options, k.classes,
        (SELECT q.conname FROM pg_catalog.pg_constraint q
         WHERE q.conindid = i.indexrelid AND q.conrelid = i.indrelid AND q.contype IN ('p', 'u', 'x')
         LIMIT 1) AS "constraint",

@@ -63,13 +63,14 @@ def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
 def _read(connection: psycopg.Connection[Any]) -> Catalog:
     server = _rows(connection, queries.SERVER)[0]
     _rows(connection, "SELECT set_config('search_path', 'pg_catalog', true)")
-    locked = {"locked": [row["oid"] for row in _rows(connection, queries.LOCKED)]}
+    busy = _rows(connection, queries.LOCKED)
+    locked = {"locked": [row["oid"] for row in busy]}
     relations = _rows(connection, queries.RELATIONS, locked)
     statistics = _statistics(_rows(connection, queries.STATISTICS))
     names = {row["oid"]: QualifiedName(row["schema"], row["name"]) for row in relations}
     columns = _grouped(_rows(connection, queries.COLUMNS, locked), "relation")
     indexes = _indexes(_rows(connection, queries.indexes(server["version_num"]), locked), names)
-    constraints = _grouped(_rows(connection, queries.CONSTRAINTS), "relation")
+    constraints = _grouped(_rows(connection, queries.CONSTRAINTS, locked), "relation")
     rows = _row_estimates(relations, server["version_num"], server["block_size"])
     sizes = _summed({r["oid"]: r["size_bytes"] for r in relations}, relations)
     tables = {
@@ -99,7 +100,7 @@ def _read(connection: psycopg.Connection[Any]) -> Catalog:
         functions={row["name"]: row["volatility"][1] for row in _rows(connection, queries.FUNCTIONS)},
         extensions=tuple(server["extensions"] or ()),
         system_identifier=identifier,
-        warnings=tuple(_warnings(server["role"], relations, names)) + identity_warnings,
+        warnings=tuple(_warnings(server["role"], relations, names, busy)) + identity_warnings,
     )
 
 
@@ -168,7 +169,7 @@ def _indexes(rows: Sequence[Row], names: Mapping[Oid, QualifiedName]) -> dict[Oi
                 method=row["method"],
                 keys=tuple(_keys(row, count)),
                 include=tuple(row["columns"][count:]),
-                predicate=_predicate(row),
+                predicate=row["predicate"],
                 unique=row["is_unique"],
                 nulls_not_distinct=row["nulls_not_distinct"],
                 primary=row["is_primary"],
@@ -193,14 +194,6 @@ def _keys(row: Row, count: int) -> Iterable[IndexKey]:
             nulls_first=bool(option & _NULLS_FIRST),
             operator_class=row["classes"][n],
         )
-
-
-def _predicate(row: Row) -> str | None:
-    """The predicate; of a locked table it is cut from the definition, where it stands last."""
-    if row["predicate"] is None and row["partial"]:
-        return str(row["definition"]).rpartition(" WHERE ")[2]
-    predicate: str | None = row["predicate"]
-    return predicate
 
 
 def _constraint(row: Row, names: Mapping[Oid, QualifiedName]) -> Constraint:
@@ -286,7 +279,9 @@ def _identity(connection: psycopg.Connection[Any], server: Row) -> tuple[str | N
     return None, ("The server's system identifier cannot be read by this role.",)
 
 
-def _warnings(role: str, relations: Sequence[Row], names: Mapping[Oid, QualifiedName]) -> Iterable[str]:
+def _warnings(
+    role: str, relations: Sequence[Row], names: Mapping[Oid, QualifiedName], busy: Sequence[Row]
+) -> Iterable[str]:
     stored = [row for row in relations if row["kind"] in ("r", "p", "m")]
     hidden = [names[row["oid"]] for row in stored if not row["readable"]]
     if hidden:
@@ -294,10 +289,10 @@ def _warnings(role: str, relations: Sequence[Row], names: Mapping[Oid, Qualified
             f"Role {role} has no SELECT on {len(hidden)} of {len(stored)} tables, so the distribution of their values "
             f"is not known: {_listed(hidden)}."
         )
-    locked = [names[row["oid"]] for row in relations if row["locked"]]
+    locked = [QualifiedName(row["schema"], row["name"]) for row in busy if row["kind"] in _RELATION_KINDS]
     if locked:
         yield (
-            "Another session holds or awaits an ACCESS EXCLUSIVE lock, so sizes and defaults may be missing: "
+            "Another session holds or awaits an ACCESS EXCLUSIVE lock, so these tables are left out: "
             f"{_listed(locked)}."
         )
     stale = [names[row["oid"]] for row in stored if row["kind"] == "r" and row["reltuples"] < 0 and row["size_bytes"]]
