@@ -87,6 +87,7 @@ def _candidates() -> Iterator[Path]:
     path = [Path(entry) for entry in os.get_exec_path() if Path(entry).is_absolute()]
     yield from path
     for folder in path:
+        # Beside a python it is the embedded wheel's wrapper script, which is slow and names programs known already.
         if (folder / "pg_config").is_file() and not (folder / "python").exists():
             answer = _ask(folder / "pg_config", "--bindir")
             if answer:

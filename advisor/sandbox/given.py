@@ -14,6 +14,7 @@ from advisor.sandbox.rights import USER_LIMITS
 from advisor.sandbox.server import CONNECT_TIMEOUT_S, Sandbox, planner_notice
 
 _PREFIX = "advisor_sandbox_"
+_OF_THE_LOGIN = frozenset({"user", "password", "dbname", "passfile", "options", "sslcert", "sslkey"})
 _HINT = "Use --sandbox embedded, which needs no server."
 _OLDEST = 130000
 """DROP DATABASE … WITH (FORCE) came with 13."""
@@ -34,7 +35,7 @@ def open_given(
     admin = _parameters(url)
     name = f"{_PREFIX}{secrets.token_hex(6)}"
     password = secrets.token_urlsafe(24)
-    where = {key: value for key, value in admin.items() if key not in ("user", "password", "dbname", "passfile")}
+    where = {key: value for key, value in admin.items() if key not in _OF_THE_LOGIN}
     keepers: list[psycopg.Connection[Any]] = []
 
     def release() -> None:
