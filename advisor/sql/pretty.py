@@ -33,8 +33,8 @@ def _by_libpg_query(sql: str) -> str:
 
 
 def _by_sqlglot(sql: str) -> str:
-    laid_out: str = sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True, normalize_functions=False)[0]
-    return laid_out
+    laid_out = sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True, normalize_functions=False)[0]
+    return str(laid_out)
 
 
 _LAYOUTS: tuple[Callable[[str], str], ...] = (_by_libpg_query, _by_sqlglot)

@@ -20,6 +20,7 @@ from advisor.model.advice import (
     RewriteProposal,
     Verdict,
 )
+from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
 from advisor.model.report import Selection
 from advisor.rewrites.batch import Batch, batch
@@ -36,8 +37,12 @@ _R = TypeVar("_R", bound=Remedy)
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, of how many)."""
 
+NO_SCHEMA = Verdict(status="not_tested", reason="no schema to try it on: give --dsn or --schema")
+_UNKNOWN_DATABASE = Catalog(server_version_num=0, server_version="", database="", tables={})
+
 NO_SANDBOX = Verdict(status="not_tested", reason="no throwaway server was used (--sandbox off)")
 _ADVICE = Verdict(status="not_tested", reason="a change of the application cannot be tried on a throwaway server")
+_STEPS = Verdict(status="not_tested", reason="these steps were not run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +103,10 @@ def _index_recommendations(
     deadline: float | None,
     progress: Progress,
 ) -> Trials:
-    if evidence.catalog is None:
-        return Trials(recommendations=(), selection=Selection())
-    wanted = candidates([need for _, need in needs], evidence.catalog)
+    wanted = candidates([need for _, need in needs], evidence.catalog or _UNKNOWN_DATABASE)
     if lab is None:
-        trials = tuple(IndexTrial(candidate=candidate, verdict=NO_SANDBOX) for candidate in wanted)
+        verdict = NO_SCHEMA if evidence.catalog is None else NO_SANDBOX
+        trials = tuple(IndexTrial(candidate=candidate, verdict=verdict) for candidate in wanted)
         selection = Selection()
     else:
         progress("Building and running indexes", 0, len(wanted))
@@ -166,7 +170,7 @@ def _recommendation(
             rollback=remedy.rollback,
             notes=remedy.notes,
             findings=(finding.key,),
-            verdict=_ADVICE,
+            verdict=_ADVICE if remedy.kind == "application" else _STEPS,
         )
 
 
