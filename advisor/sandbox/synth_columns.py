@@ -293,7 +293,8 @@ def text_value(column: ColumnShape, facts: Facts, k: str, count: int, salt: int)
     if samples and all(_UUID.fullmatch(value) for value in samples) and room >= 36:
         return f"md5('{salt}' || {k})::uuid::text"
     digits, number = _digits(k, count, room)
-    bounds = facts.histogram
+    # A bucket's values start at its lower bound; the last bound ends the last bucket.
+    bounds = facts.histogram[:-1] or facts.histogram
     if bounds:
         cut = [value.partition("@") for value in bounds]
         tails = [at + tail if len(tail) + 1 + digits <= room else "" for _, at, tail in cut]
