@@ -76,7 +76,8 @@ class FromList:
             alias = alias or _function_name(node)
             defined = tuple(item.column_def.colname for item in node.coldeflist)
             columns = defined or strings(node.alias.colnames) or None
-        return self._level.add(Relation(alias=alias or "unnamed_table", table=None, columns=columns))
+        scalar = isinstance(node, pb.RangeFunction) and columns is None
+        return self._level.add(Relation(alias=alias or "unnamed_table", table=None, columns=columns, scalar=scalar))
 
     def _join(self, node: pb.JoinExpr) -> list[Relation]:
         before = len(self._level.conditions)

@@ -8,7 +8,7 @@ from postgast import pg_query_pb2 as pb
 
 from advisor.model.usage import ColumnReference, Predicate, PredicateKind, Value
 from advisor.sql.parse import strings, unwrap
-from advisor.sql.scopes import Condition, Level
+from advisor.sql.scopes import SYSTEM_COLUMNS, Condition, Level
 from advisor.sql.terms import Term, list_value, term_of, text_of
 
 _COMMUTED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<=", "@>": "<@", "<@": "@>"} | {
@@ -160,7 +160,7 @@ def _about(term: Term | None, kind: PredicateKind, operator: str, value: Value |
     """One predicate on a column or expression; None where there is none, or no value to compare with."""
     if term is None or term.alias is None or value is None:
         return None
-    if term.reference is not None and term.reference.column == "ctid":
+    if term.reference is not None and term.reference.column in SYSTEM_COLUMNS:
         return None
     return [
         Predicate(

@@ -13,7 +13,8 @@ from postgast import pg_query_pb2 as pb
 from advisor.model.catalog import Catalog, Table
 from advisor.model.usage import ColumnReference, OrderTerm, Predicate, Scope, TableUse, Value
 
-_SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
+SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
+"""Columns that every table has and no index can serve."""
 
 Columns = tuple[str, ...] | None
 """The names of a relation's columns; None where they are not known."""
@@ -30,6 +31,8 @@ class Relation:
     renamed: Mapping[str, str] = field(default_factory=dict)
     nullable: bool = False
     target: bool = False
+    scalar: bool = False
+    """A function of one column, which goes by the alias: `generate_series(1, 3) AS n`."""
     visible: str = ""
     """The name it goes by in the text; `alias` is that, made unique."""
 
@@ -37,7 +40,7 @@ class Relation:
         """Whether it has a column of that visible name; None where that is not known."""
         if self.columns is not None and column in self.columns:
             return True
-        if self.table is not None and column in _SYSTEM_COLUMNS:
+        if self.table is not None and column in SYSTEM_COLUMNS:
             return True
         return None if self.columns is None else False
 
@@ -203,8 +206,9 @@ def _unqualified(level: Level, relations: list[Relation], name: str) -> tuple[Co
     if certain:
         # Twice is an error for the server (or the merged column of a join with unknown columns).
         return (certain[0].reference(name) if len(certain) == 1 else None), True
-    if any(relation.visible == name for relation in relations):
-        return None, True
+    for relation in relations:
+        if relation.visible == name:
+            return (relation.reference(name) if relation.scalar else None), True
     possible = [relation for relation in relations if relation.has(name) is None]
     if not possible:
         return None, False

@@ -217,7 +217,9 @@ class _Builder:
         for node in targets:
             if top:
                 self.set_columns.append(node.res_target.name)
-            self.visit(level, node.res_target.val)
+            # `(a, b) = (SELECT …)` repeats its source for every column.
+            if node.res_target.val.multi_assign_ref.colno <= 1:
+                self.visit(level, node.res_target.val)
 
     # --- parts of a level -------------------------------------------------------------------------------------------
 

@@ -199,6 +199,8 @@ def test_expressions_name_their_function(condition: str, function: str, columns:
         "orders.id + c.id = 5",
         "nosuch = 5",
         "email = 'x'",
+        "orders.ctid = '(0,1)'",
+        "orders.xmin = '5'",
         "nosuch.id = 5",
         "total > (SELECT sum(qty) FROM items WHERE order_id = orders.id)",
         "orders.id NOT IN (SELECT order_id FROM items)",
@@ -294,6 +296,11 @@ JOINS = [
         "function in FROM",
         "SELECT 1 FROM unnest($1::int[]) AS u(k) JOIN orders o ON o.id = u.k",
         [["o.id = u.k", "u.k = o.id"]],
+    ),
+    (
+        "function that goes by its alias",
+        "SELECT 1 FROM generate_series(1, 3) AS n JOIN orders o ON o.id = n",
+        [["o.id = n.n", "n.n = o.id"]],
     ),
     (
         "same table twice",
@@ -460,6 +467,13 @@ WRITES = [
         "public.orders",
         (),
         [["t.customer_id = c.id (when t)", "c.id = t.customer_id (when t)"]],
+    ),
+    (
+        "UPDATE from a row",
+        "UPDATE orders SET (status, total) = (SELECT name, 1 FROM customers c WHERE c.id = customer_id) WHERE id = 5",
+        "public.orders",
+        ("status", "total"),
+        [["orders.id = 5"], ["c.id = {customer_id}"]],
     ),
     (
         "a writing CTE",
