@@ -348,13 +348,16 @@ def _driving_rows(known: list[_Use]) -> dict[str, tuple[float, tuple[str, ...]]]
         for use in known
         if not use.use.nullable
     }
+    pairs = [(inner, outer, joins) for inner in known for outer in known if (joins := _joins_to(inner, outer))]
     for _ in known:
-        for inner in known:
-            for outer in known:
-                joins, (rows, path) = _joins_to(inner, outer), found.get(outer.use.alias, (0.0, ()))
-                if not joins or not path or inner.use.alias in path:
-                    continue
-                reached = rows * inner.rows * inner.share((*joins, *inner.conditions.local))
-                if reached < found.get(inner.use.alias, (inf, ()))[0]:
-                    found[inner.use.alias] = (reached, (*path, inner.use.alias))
+        before = dict(found)
+        for inner, outer, joins in pairs:
+            rows, path = found.get(outer.use.alias, (inf, ()))
+            if not path or inner.use.alias in path:
+                continue
+            reached = rows * inner.rows * inner.share((*joins, *inner.conditions.local))
+            if reached < found.get(inner.use.alias, (inf, ()))[0]:
+                found[inner.use.alias] = (reached, (*path, inner.use.alias))
+        if found == before:
+            break
     return found
