@@ -95,15 +95,16 @@ class _Reader:
     def __init__(self, joiner: Joiner, tally: Tally, prefix: str) -> None:
         head = compile_prefix(prefix)
         unnamed = re.sub(r"\?P<\w+>", "?:", head)
-        same = "(?P=pid)" if "(?P<pid>" in head else r"\d+"
-        detail = re.sub(r"\(\?:\\d\+\)", lambda _: same, unnamed, count=1) if "(?P<pid>" in head else unnamed
+        # A DETAIL repeats the prefix of its record, time and all, but for the line number: comparing is quicker
+        # than matching.
+        again = unnamed if re.search(r"%-?\d*l", prefix) else "(?P=head)"
         self._pattern = re.compile(
-            rf"^{head}(?P<severity>{SEVERITIES}):  (?:(?P<state>[0-9A-Z]{{5}}): )?"
+            rf"^(?P<head>{head})(?P<severity>{SEVERITIES}):  (?:(?P<state>[0-9A-Z]{{5}}): )?"
             r"(?:duration: (?P<ms>\d+)\.(?P<us>\d{3}) ms(?:  (?=[a-z]))?)?"
             r"(?:(?P<step>statement|parse|bind|execute|plan)\b(?P<name>[^:\n]*):(?: |(?=\n)))?"
             r"(?P<body>[^\n]*(?:\n\t[^\n]*)*)(?:\n|\Z)"
             # A record's DETAIL is written together with it, so that it can only be the next line.
-            rf"(?:{detail}DETAIL:  (?P<bound>[Pp]arameters: [^\n]*(?:\n\t[^\n]*)*)(?:\n|\Z))?",
+            rf"(?:{again}DETAIL:  (?P<bound>[Pp]arameters: [^\n]*(?:\n\t[^\n]*)*)(?:\n|\Z))?",
             re.MULTILINE,
         )
         names = self._pattern.groupindex
@@ -160,7 +161,10 @@ class _Reader:
             if match.start() != position:
                 self._gap(text, raw, position, match.start())
             position = match.end()
-            step, ms, us, body, bound, session, pid, second, zone, *rest = match.group(*groups)
+            (
+                step, ms, us, body, bound, session, pid,
+                second, zone, fraction, transaction, database, user, application,
+            ) = match.group(*groups)  # fmt: skip
             line = self.line
             self.line = line + 1 if bound is None else line + 2 + bound.count("\n")
             if "\n" in body:
@@ -183,7 +187,6 @@ class _Reader:
                 bound = parse_parameters(bound.replace("\n\t", "\n") if "\n" in bound else bound)
             if second != self._second or zone != self._zone:
                 self._new_second(second, zone)
-            fraction, transaction, database, user, application = rest
             at = self._base
             if at is not None and fraction is not None:
                 at += int(fraction) * 1000

@@ -34,10 +34,7 @@ class Digest:
         self.warnings: list[str] = []
         self.statements = 0
         self.statements_unparsed = 0
-        self.timed = 0
         self.events = 0
-        self.from_us: int | None = None
-        self.to_us: int | None = None
         self._queries: dict[tuple[str, str | None], QueryTotals] = {}
         self._by_identity: dict[int, QueryTotals] = {}
         self._recognisers: dict[str | None, Recogniser] = {}
@@ -74,22 +71,18 @@ class Digest:
                 self._end_session(event[2])
 
     def _statement(self, event: Event) -> None:
-        (_, at, session, transaction, database, user, application, sql, parameters, duration, rows) = event[:11]
+        (_, at, session, transaction, database, user, application, sql, parameters, duration, rows, *_, calls) = event
         if sql is None:
             return
         recogniser = self._recognisers.get(database) or self._recogniser(database)
         identity, tags, trace, empty = recogniser.texts.get(sql) or recogniser.recognise(sql)
         if empty:
             return
-        calls = event.calls
         self.statements += calls
         if identity is None:
             self.statements_unparsed += calls
             return
         totals = self._by_identity.get(id(identity)) or self._totals(identity, database)
-        self.timed += duration is not None
-        if at is not None:
-            self._at(at)
         if tags:
             totals.seen_with(tags)
         if user != totals.user:
@@ -108,14 +101,6 @@ class Digest:
     def _recogniser(self, database: str | None) -> Recogniser:
         recogniser = self._recognisers[database] = Recogniser(database)
         return recogniser
-
-    def _at(self, at: int) -> None:
-        if self.to_us is None or self.from_us is None:
-            self.from_us = self.to_us = at
-        elif at > self.to_us:
-            self.to_us = at
-        elif at < self.from_us:
-            self.from_us = at
 
     def _totals(self, identity: Any, database: str | None) -> QueryTotals:
         key = (identity.id, database)
@@ -179,10 +164,6 @@ class Digest:
         """An execution that is known by its plan only."""
         self.statements += 1
         sql = event.sql or ""
-        if event.duration_us is not None:
-            self.timed += 1
-        if event.at_us is not None:
-            self._at(event.at_us)
         totals.seen_by(event.user)
         totals.add(event.at_us, event.duration_us, sql, event.parameters)
         totals.add_rows(rows)
@@ -232,7 +213,6 @@ class Digest:
         totals = self._totals(found.identity, database)
         totals.seen_by(user)
         totals.seen_with(found.tags or {})
-        self.timed += timed
         totals.add_summary(calls, timed, total_us, max_us, rows)
         return True
 
@@ -253,6 +233,11 @@ class Digest:
             self.warnings.append(message)
 
     @property
+    def timed(self) -> int:
+        """Executions whose duration is known."""
+        return sum(totals.timed for totals in self._queries.values())
+
+    @property
     def has_plans(self) -> bool:
         """Whether any plan was read."""
         return any(self._plans.values())
@@ -270,11 +255,8 @@ class Digest:
         self._repetitions.merge(other._repetitions)
         for query_id, plans in other._plans.items():
             self._add_plans(query_id, plans)
-        for name in ("statements", "statements_unparsed", "timed", "events"):
+        for name in ("statements", "statements_unparsed", "events"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for at in (other.from_us, other.to_us):
-            if at is not None:
-                self._at(at)
         self.inputs.extend(other.inputs)
         for field, count in other._coverage.items():
             self._coverage[field] += count
@@ -309,8 +291,8 @@ class Digest:
                 statements_unparsed=self.statements_unparsed,
                 unknown=tuple(UnknownLines(sample=sample, count=count) for sample, count in unknown),
             ),
-            from_us=self.from_us,
-            to_us=self.to_us,
+            from_us=min((query.first_us for query in queries if query.first_us is not None), default=None),
+            to_us=max((query.last_us for query in queries if query.last_us is not None), default=None),
             warnings=tuple(self.warnings),
         )
 

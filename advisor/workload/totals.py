@@ -19,7 +19,8 @@ SAMPLE_CHARACTERS = 100_000
 _FOLD_AT = 128
 """Durations are summed in batches of this size: the C loops over a list beat any per-call arithmetic."""
 
-_HIGHEST_KEY = 1 << 32
+_HIGHEST_KEY = 1_000_003
+"""A prime, so that times in whole milliseconds spread, too."""
 
 Role = Literal["work", "begin", "end", "noise"]
 
@@ -61,7 +62,11 @@ class QueryTotals:
         """One execution."""
         if duration_us is None:
             self._untimed += 1
-            key = crc32(sql.encode("utf-8", "surrogatepass")) if at_us is None else at_us * 2654435761 & 0xFFFFFFFF
+            key = (
+                crc32(sql.encode("utf-8", "surrogatepass")) % _HIGHEST_KEY
+                if at_us is None
+                else at_us * 31 % _HIGHEST_KEY
+            )
         else:
             durations = self._durations
             durations.append(duration_us)
@@ -69,7 +74,7 @@ class QueryTotals:
                 self._fold()
             if duration_us > self.slow_limit:
                 self._keep_slow(duration_us, sql, parameters)
-            key = ((at_us or 0) * 2654435761 ^ duration_us * 40503) & 0xFFFFFFFF
+            key = ((at_us or 0) * 31 + duration_us) % _HIGHEST_KEY
         if key < self.spread_limit:
             self._keep_spread(key, sql, parameters, duration_us)
         if at_us is not None:
@@ -156,6 +161,11 @@ class QueryTotals:
         firsts = [at for at in (self.first_us, other.first_us) if at is not None]
         lasts = [at for at in (self.last_us, other.last_us) if at is not None]
         self.first_us, self.last_us = min(firsts, default=None), max(lasts, default=None)
+
+    @property
+    def timed(self) -> int:
+        """Executions whose duration is known."""
+        return self._timed + len(self._durations)
 
     def freeze(self) -> Query:
         """The query as a value."""

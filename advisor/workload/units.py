@@ -55,7 +55,7 @@ class SessionUnits:
         if at_us is not None:
             start = at_us - duration_us if duration_us else at_us
         role = totals.role
-        if self.in_transaction and self._left_behind(transaction):
+        if transaction is not None and self.in_transaction and self._left_behind(transaction):
             self.close()
             self.in_transaction = False
         if self.in_transaction:
@@ -92,9 +92,9 @@ class SessionUnits:
             return trace != self.trace
         return gap > self.gaps.threshold_us
 
-    def _left_behind(self, transaction: str | None) -> bool:
+    def _left_behind(self, transaction: str) -> bool:
         """Whether the server is in another transaction than the one whose BEGIN was seen; `N/0` means none."""
-        if transaction is None or self.transaction is None or transaction == self.transaction:
+        if self.transaction is None or transaction == self.transaction:
             return False
         return not transaction.endswith("/0") and not self.transaction.endswith("/0")
 
