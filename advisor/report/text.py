@@ -282,7 +282,7 @@ def _row(label: str, text: Text, console: Console) -> Iterator[Text]:
     """A paragraph beside its label."""
     first = f"{_INDENT}{label:<{_LABEL}}"
     for number, line in enumerate(_wrapped(text, console, first=" " * len(first), hanging=" " * len(first))):
-        yield Text(first, style="dim").append_text(line[len(first) :]) if number == 0 else line
+        yield Text().append(first, style="dim").append_text(line[len(first) :]) if number == 0 else line
 
 
 def _wrapped(text: Text, console: Console, *, first: str = "", hanging: str | None = None) -> Iterator[Text]:
