@@ -32,7 +32,7 @@ of 8 MiB, so a third of the smaller number is let in."""
 
 _DEEPENS = re.compile(
     r"[-+*/<>=~!@#%^&|`?:\[({]+|\b(?:not|case|union|intersect|except|join|is|isnull|notnull|collate|at|like|ilike"
-    r"|similar|between|in|overlaps|operator|select)\b",
+    r"|similar|between|in|overlaps|operator)\b",
     re.IGNORECASE,
 )
 _OPENING = frozenset({pb.ASCII_40, pb.ASCII_91, pb.CASE})
@@ -41,6 +41,7 @@ _SEPARATING = frozenset({pb.ASCII_44, pb.ASCII_59, pb.AND, pb.OR})
 _CHAINING = frozenset({pb.UNION, pb.INTERSECT, pb.EXCEPT, pb.JOIN})
 _FLAT = frozenset(
     {pb.IDENT, pb.UIDENT, pb.ICONST, pb.FCONST, pb.SCONST, pb.USCONST, pb.BCONST, pb.XCONST, pb.PARAM, pb.ASCII_46}
+    | {pb.SELECT, pb.FROM, pb.WHERE, pb.AS, pb.ALL, pb.ON}
 )
 """Tokens that never deepen a tree. Keywords and operators not named here are taken to."""
 
