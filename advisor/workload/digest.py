@@ -1,6 +1,6 @@
 """The digest of a log: a mutable accumulator of events that freezes into a Workload. Digests merge."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from advisor.errors import AdvisorError
@@ -57,18 +57,20 @@ class Digest:
 
     def add_all(self, events: Iterable[Event], since_us: int | None = None, until_us: int | None = None) -> None:
         """Events in the order of the log; those outside of the given time are left out."""
-        low, high = since_us, until_us
-        for event in events:
-            at = event[1]
-            if at is not None and ((low is not None and at < low) or (high is not None and at > high)):
-                continue
-            self.events += 1
-            if event[0] == "statement":
-                self._statement(event)
-            elif event[0] == "plan":
-                self._plan(event)
-            elif event[0] in ("connection", "disconnection"):
-                self._end_session(event[2])
+        if since_us is not None or until_us is not None:
+            events = _within(events, since_us, until_us)
+        statement, count = self._statement, 0
+        try:
+            for event in events:
+                count += 1
+                if event[0] == "statement":
+                    statement(event)
+                elif event[0] == "plan":
+                    self._plan(event)
+                elif event[0] in ("connection", "disconnection"):
+                    self._end_session(event[2])
+        finally:
+            self.events += count
 
     def _statement(self, event: Event) -> None:
         (_, at, session, transaction, database, user, application, sql, parameters, duration, rows, *_, calls) = event
@@ -94,7 +96,7 @@ class Digest:
             totals.add_summary(calls - 1, 0, 0, None, None)
         if session is not None:
             units = self._sessions.get(session) or self._session(session, application)
-            if session in self._waiting:
+            if self._waiting and session in self._waiting:
                 rows = self._claim_plan(session, totals, rows)
             units.add(totals, at, duration, sql, parameters, rows, trace, transaction)
 
@@ -295,6 +297,14 @@ class Digest:
             to_us=max((query.last_us for query in queries if query.last_us is not None), default=None),
             warnings=tuple(self.warnings),
         )
+
+
+def _within(events: Iterable[Event], since_us: int | None, until_us: int | None) -> Iterator[Event]:
+    """The events within a time, ends included; those without a time are kept."""
+    for event in events:
+        at = event.at_us
+        if at is None or ((since_us is None or at >= since_us) and (until_us is None or at <= until_us)):
+            yield event
 
 
 def _duration(plan: QueryPlan) -> int:
