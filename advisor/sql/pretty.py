@@ -29,7 +29,8 @@ def pretty(sql: str) -> str:
 
 
 def _by_libpg_query(sql: str) -> str:
-    return guarded(postgast.format_sql, sql).rstrip().removesuffix(";")
+    laid_out: str = guarded(postgast.format_sql, sql)
+    return laid_out.rstrip().removesuffix(";")
 
 
 def _by_sqlglot(sql: str) -> str:
