@@ -87,12 +87,22 @@ def subcommands(statement: TracedStatement, *kinds: str) -> list[dict[str, objec
 
 
 def statements_dropping(evidence: Evidence, index: str) -> Iterator[tuple[Migration, TracedStatement, str, str]]:
-    """(file, statement, index, table) of every drop of an index of that name (without schema)."""
+    """(file, statement, index, table) of every drop of an index of that name (without schema).
+
+    One that goes with its constraint is not an index dropped: the constraint is.
+    """
     for migration in evidence.migrations:
         for statement in migration.statements:
             for dropped in statement.details.get("dropped_indexes", ()):
-                if parse_name(dropped["index"]).name == index:
+                if parse_name(dropped["index"]).name == index and not dropped["constraint"]:
                     yield migration, statement, dropped["index"], dropped["table"]
+
+
+def missed_indexes(evidence: Evidence) -> frozenset[str]:
+    """Dropped indexes (without schema) whose queries got slower: what MIG003 reports."""
+    changes = [change for migration in evidence.migrations for change in migration.workload]
+    lost = {index for change in changes if change.change == "slower" for index in change.lost_indexes}
+    return frozenset(index for index in lost if any(statements_dropping(evidence, index)))
 
 
 def culprit(migration: Migration, reason: str) -> TracedStatement | None:

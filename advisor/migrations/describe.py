@@ -4,13 +4,15 @@ Node names are those of PostgreSQL's `src/include/nodes/parsenodes.h`. What a st
 run (`migrations.trace`); this only says what was written, for messages and for the safe way to write it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
-from advisor.sql.parse import strings
+from advisor.errors import SqlError
+from advisor.sql.parse import strings, walk
+from advisor.sql.tree import deparse_expression
 
 _KIND_NAMES = {"Index": "CreateIndex", "Create": "CreateTable", "View": "CreateView", "CreateTableAs": "CreateTableAs"}
 _DROP_NAMES = {
@@ -48,6 +50,7 @@ def describe(tree: Message) -> dict[str, Any]:
     - `subcommands`: of ALTER TABLE, each a mapping with `kind` (PostgreSQL's name without `AT_`: `AlterColumnType`,
       `SetNotNull`, `AddConstraint`), `name`, and for constraints `constraint`, `columns`, `validated`
     - `foreign_keys`: (columns, referenced relation) of each foreign key in the statement
+    - `checks`: of each CHECK constraint its `expression` and `columns`
     - `partition`: attached or detached
     - `objects`: names dropped, each a tuple of its parts
     - `transaction`: `begin`, `commit`, `rollback`, `savepoint` or `other` of a transaction statement
@@ -93,8 +96,27 @@ def _alter_table(tree: pb.AlterTableStmt) -> dict[str, Any]:
             for command, c in constraints
             if _is_foreign_key(c)
         ),
+        **_checks(found for _, found in constraints),
         **_partition(commands),
     }
+
+
+def _checks(constraints: Iterable[pb.Constraint]) -> dict[str, Any]:
+    found = [constraint for constraint in constraints if constraint.contype == pb.CONSTR_CHECK]
+    checks = [{"expression": text, "columns": _columns(c.raw_expr)} for c in found if (text := _text(c.raw_expr))]
+    return {"checks": tuple(checks)} if checks else {}
+
+
+def _columns(expression: pb.Node) -> tuple[str, ...]:
+    references = (node for node in walk(expression) if isinstance(node, pb.ColumnRef))
+    return tuple(dict.fromkeys(strings(reference.fields)[-1] for reference in references if strings(reference.fields)))
+
+
+def _text(expression: pb.Node) -> str | None:
+    try:
+        return deparse_expression(expression)
+    except SqlError:
+        return None
 
 
 def _partition(commands: list[pb.AlterTableCmd]) -> dict[str, Any]:

@@ -1,16 +1,10 @@
 """Why a statement failed: because of the migration, because of the sandbox, or because of rows that are made up."""
 
 import re
-from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
-
-import psycopg
-from psycopg import sql
 
 from advisor.migrations.files import FileStatement
-from advisor.migrations.session import Logins, Outcome
+from advisor.migrations.session import Outcome
 
 _LIMITS = re.compile(r"57014|57P01|55P03|53...|58...|XX...")
 """Cancelled, terminated, lock not available, out of a resource, system and internal errors: the sandbox's own."""
@@ -56,41 +50,3 @@ def environment_reason(statement: FileStatement, outcome: Outcome, trouble: Trou
 def is_about_rows(outcome: Outcome) -> bool:
     """Whether other rows could have let the statement through."""
     return (outcome.sqlstate or "")[:2] in _ROWS
-
-
-def repair(logins: Logins, database: str, outcome: Outcome, facts: Mapping[str, Any], attempt: int) -> frozenset[str]:
-    """Takes away made-up rows that a statement stumbled over; the tables changed, none where nothing is left to try.
-
-    First the rows with a NULL where that was the complaint, then all rows of the table. It runs as the unprivileged
-    owner, because triggers of the schema may fire. An invalid index that CONCURRENTLY left goes, too.
-    """
-    name = _table_name(outcome, facts.get("table"))
-    if name is None:
-        return frozenset()
-    table = sql.Identifier(*name)
-    steps = [sql.SQL("TRUNCATE {} CASCADE").format(table)]
-    if outcome.sqlstate == "23502" and outcome.column:
-        steps.insert(0, sql.SQL("DELETE FROM {} WHERE {} IS NULL").format(table, sql.Identifier(outcome.column)))
-    if attempt > len(steps):
-        return frozenset()
-    with closing(logins.connect(database)) as connection:
-        connection.autocommit = True
-        for left in facts.get("new_indexes", ()):
-            _done(connection, sql.SQL("DROP INDEX {}").format(sql.Identifier(*left["index"].split(".", 1))))
-        for step in steps[attempt - 1 :]:
-            if _done(connection, step):
-                return frozenset({".".join(name)})
-    return frozenset()
-
-
-def _table_name(outcome: Outcome, target: str | None) -> tuple[str, ...] | None:
-    if outcome.schema and outcome.table:
-        return outcome.schema, outcome.table
-    return tuple(target.split(".", 1)) if target else None
-
-
-def _done(connection: psycopg.Connection[Any], step: sql.Composed) -> bool:
-    try:
-        return connection.execute(step).rowcount != 0
-    except psycopg.Error:
-        return False

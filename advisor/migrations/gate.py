@@ -69,13 +69,14 @@ def run_gate(
     before = _catalog(logins, database)
     context = replace(start_trace(logins, database, rows=rows, missing=missing), settings=settings or {})
     plans: Mapping[str, PlannedQuery] = _plans(context, queries)
+    repaired: frozenset[str] = frozenset()
     migrations = []
     for file in files:
         if on_file is not None:
             on_file(file)
-        done = _one_file(context, file, queries, plans)
+        done = _one_file(context, file, queries, plans, repaired)
         migrations.append(done.trace.migration)
-        plans = done.plans
+        plans, repaired = done.plans, repaired | done.trace.changed
         context = replace(context, trouble=done.trace.trouble)
     return GateResult(migrations=tuple(migrations), catalog_before=before, catalog_after=_catalog(logins, database))
 
@@ -85,6 +86,7 @@ def _one_file(
     file: MigrationFile,
     queries: Sequence[WorkloadQuery],
     before: Mapping[str, PlannedQuery],
+    repaired: frozenset[str],
 ) -> _Round:
     traced = trace_file(context, file)
     if not queries:
@@ -95,7 +97,7 @@ def _one_file(
     if suspects:
         _analyze(context)
         analyzed = _plans(context, suspects)
-    changes = compare_workload(before, after, analyzed, _effects(traced))
+    changes = compare_workload(before, after, analyzed, _effects(traced, repaired))
     trace = replace(traced, migration=replace(traced.migration, workload=changes))
     return _Round(trace=trace, plans={**after, **analyzed})
 
@@ -121,12 +123,12 @@ def _analyze(context: TraceContext) -> None:
         connection.execute("ANALYZE")
 
 
-def _effects(traced: FileTrace) -> FileEffects:
+def _effects(traced: FileTrace, repaired: frozenset[str]) -> FileEffects:
     statements = traced.migration.statements
     return FileEffects(
         dropped_indexes=frozenset(_dropped(statements)),
         shrunk=frozenset(_shrunk(statements)),
-        repaired=traced.changed,
+        repaired=repaired | traced.changed,
     )
 
 

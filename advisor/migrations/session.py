@@ -42,6 +42,7 @@ class Outcome:
     schema: str | None = None
     table: str | None = None
     column: str | None = None
+    constraint: str | None = None
     lost: bool = False
 
 
@@ -88,6 +89,7 @@ def run(
             schema=diagnostic.schema_name,
             table=diagnostic.table_name,
             column=diagnostic.column_name,
+            constraint=diagnostic.constraint_name,
             lost=connection.broken,
         )
     finally:

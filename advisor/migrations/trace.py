@@ -17,7 +17,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from advisor.migrations.failures import Trouble, environment_reason, is_about_rows, repair
+from advisor.migrations.failures import Trouble, environment_reason, is_about_rows
 from advisor.migrations.files import FileStatement, MigrationFile
 from advisor.migrations.observe import (
     Relation,
@@ -30,6 +30,7 @@ from advisor.migrations.observe import (
     read_relations,
     take_picture,
 )
+from advisor.migrations.repair import repair
 from advisor.migrations.session import Logins, Outcome, open_session, run, run_outside_transaction
 from advisor.model.migration import Migration, TracedStatement
 from advisor.sql.quote import quote_identifier
@@ -179,8 +180,9 @@ def _run_file(
         attempts[position] = attempts.get(position, 0) + 1
         if context.rows == "synthesised" and is_about_rows(outcome) and not outcome.lost:
             _abandon(connection)
-            removed = repair(context.logins, context.database, outcome, step.facts, attempts[position])
-            if removed:
+            facts = {**statement.details, **step.facts}
+            removed = repair(context.logins, context.database, outcome, facts, attempts[position])
+            if removed is not None:
                 complaints[position] = outcome.error
                 changed, done = changed | removed, done[:block_start]
                 continue

@@ -12,7 +12,8 @@ then reads the whole referencing table to find its rows, and so does every join 
 
 ## When it is fine
 
-Where referenced rows are never deleted and never joined from, or the referencing table stays small.
+Where referenced rows are never deleted and never joined from, or the referencing table stays small. A dropped index
+that the workload misses is MIG003's.
 
 ## Example
 
@@ -36,7 +37,7 @@ The schema before and after the traced run.
 from collections.abc import Iterator
 
 from advisor.engine.foreign_keys import newly_unindexed, statement_of
-from advisor.engine.migration_facts import file_key, place, rows_words, severity_for
+from advisor.engine.migration_facts import file_key, missed_indexes, parse_name, place, rows_words, severity_for
 from advisor.engine.rule import rule
 from advisor.engine.safe_migration import index_on
 from advisor.model.advice import Finding, Subject
@@ -45,8 +46,14 @@ from advisor.model.evidence import Evidence
 
 @rule(code="MIG006", name="fk-without-index", severity="warning", scope="workload", needs={"migrations"})
 def fk_without_index(subject: Evidence, evidence: Evidence) -> Iterator[Finding]:
+    missed = missed_indexes(subject)
     for key in newly_unindexed(subject):
         migration, statement = statement_of(key, subject)
+        dropped = (
+            {parse_name(d["index"]).name for d in statement.details.get("dropped_indexes", ())} if statement else set()
+        )
+        if dropped & missed:
+            continue
         table, columns = str(key.table), ", ".join(key.columns)
         yield fk_without_index.finding(
             objects=[table, *key.columns, *([file_key(migration)] if migration else [])],

@@ -12,7 +12,7 @@ CREATE INDEX CONCURRENTLY leaves an invalid index, which IF NOT EXISTS then keep
 ## When it is fine
 
 Where the schema given here is not the one the migration is meant for. What only the throwaway server lacks (roles,
-extensions, privileges) is not reported; a failure that depends on made-up rows is `info`.
+extensions, privileges) and what fails only because the rows are made up is not reported.
 
 ## Example
 
@@ -55,8 +55,7 @@ _HINTS = {
 @rule(code="MIG007", name="fails-to-apply", severity="error", scope="statement", needs={"migrations"})
 def fails_to_apply(subject: StatementSubject, _: Evidence) -> Iterator[Finding]:
     migration, statement = subject.migration, subject.statement
-    made_up = statement.details.get("data_error")
-    error = statement.error or made_up
+    error = statement.error
     if error is None or not statement.traced:
         return
     state = f" (SQLSTATE {statement.sqlstate})" if statement.sqlstate else ""
@@ -64,13 +63,10 @@ def fails_to_apply(subject: StatementSubject, _: Evidence) -> Iterator[Finding]:
     named = table or ".".join(part for part in statement.details.get("relation", ()) if part)
     invalid = migration.invalid_indexes if statement.details.get("concurrently") else ()
     left = f" It leaves an invalid index: {', '.join(invalid)}." if invalid else ""
-    rows = " That depends on the rows; these were made up, so look at the real ones first." if made_up else ""
     yield fails_to_apply.finding(
         objects=[part for part in (statement.kind, named, file_key(migration)) if part],
-        severity="info" if made_up and not statement.error else "error",
-        confidence="low" if made_up else "high",
-        title=f"{statement.kind} {'may fail' if made_up else 'fails'}: {error}",
-        message=f"The server answered: {error}{state}.{left}{rows}",
+        title=f"{statement.kind} fails: {error}",
+        message=f"The server answered: {error}{state}.{left}",
         subject=Subject(tables=(table,) if table else ()),
         location=place(migration, statement),
         evidence={"error": error, "sqlstate": statement.sqlstate},

@@ -33,7 +33,7 @@ The migration's traced run and a workload (a log or a `.sql` file of queries).
 
 from collections.abc import Iterator
 
-from advisor.engine.migration_facts import culprit, file_key, place, subcommands
+from advisor.engine.migration_facts import culprit, file_key, missed_indexes, place, subcommands
 from advisor.engine.rule import rule
 from advisor.model.advice import Advice, Finding, Subject
 from advisor.model.evidence import Evidence
@@ -44,11 +44,12 @@ _LOOK = Advice(kind="safe_migration", notes=("Give the query the index its new f
 
 @rule(code="MIG009", name="plan-regression", severity="error", scope="workload", needs={"migrations"})
 def plan_regression(subject: Evidence, evidence: Evidence) -> Iterator[Finding]:
+    missed = missed_indexes(subject)
     for migration in subject.migrations:
         loses_statistics = any(subcommands(s, "AlterColumnType") for s in migration.statements)
         for change in migration.workload:
             stale = change.change == "stale_statistics" and loses_statistics
-            if not stale and (change.change != "slower" or change.lost_indexes):
+            if not stale and (change.change != "slower" or missed & set(change.lost_indexes)):
                 continue
             statement = culprit(migration, "")
             query = evidence.workload.query(change.query_id)
