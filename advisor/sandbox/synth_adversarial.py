@@ -1,7 +1,8 @@
 """Small data sets on which a wrong rewrite shows: NULLs, duplicates, ties, values at and beside every boundary."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from advisor.model.catalog import Catalog, Column, Table
 from advisor.model.names import QualifiedName
@@ -27,6 +28,7 @@ def adversarial_profile(catalog: Catalog, profile: DataProfile, variant: int) ->
     """The profile of variant 0, 2, … (dense) or 1, 3, … (sparse)."""
     sparse = variant % 2 == 1
     tables = {}
+    zone = _zone(catalog.settings.get("TimeZone", "UTC"))
     stored = [t for t in catalog.tables.values() if t.kind in ("table", "partitioned_table") and not t.partition_of]
     needed = {c.referenced_table for t in stored for c in t.constraints if c.kind == "foreign_key"}
     for ordinal, table in enumerate(sorted(stored, key=lambda t: t.name)):
@@ -34,17 +36,17 @@ def adversarial_profile(catalog: Catalog, profile: DataProfile, variant: int) ->
         rows = 0 if empty else SPARSE_ROWS if sparse else DENSE_ROWS
         given = profile.get(table.name)
         columns = {
-            column.name: _adversarial(table, column, given.columns.get(column.name) if given else None)
+            column.name: _adversarial(table, column, given.columns.get(column.name) if given else None, zone)
             for column in table.columns
         }
         tables[table.name] = TableProfile(rows=rows, basis="assumed", columns=columns)
     return tables
 
 
-def _adversarial(table: Table, column: Column, known: ColumnProfile | None) -> ColumnProfile:
+def _adversarial(table: Table, column: Column, known: ColumnProfile | None, zone: tzinfo) -> ColumnProfile:
     seen = known.seen if known else ()
     common = tuple(value for value, _ in known.common[:5]) if known else ()
-    values = tuple(dict.fromkeys(_boundaries(column.base_type, (*seen, *common))))[:VALUES_LIMIT]
+    values = tuple(dict.fromkeys(_boundaries(column.base_type, (*seen, *common), zone)))[:VALUES_LIMIT]
     nulls = 0.0 if column.not_null else NULL_SHARE
     bound = any(
         column.name in constraint.columns for constraint in table.constraints if constraint.kind == "foreign_key"
@@ -64,10 +66,18 @@ def _adversarial(table: Table, column: Column, known: ColumnProfile | None) -> C
     )
 
 
-def _boundaries(base_type: str, constants: Iterable[str]) -> Iterable[str]:
+def _zone(name: str) -> tzinfo:
+    """The time zone that production's days begin in; UTC where Python does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+def _boundaries(base_type: str, constants: Iterable[str], zone: tzinfo) -> Iterable[str]:
     if base_type in _MOMENTS:
         for text in constants:
-            yield from _moments(base_type, text)
+            yield from _moments(base_type, text, zone if base_type == "timestamptz" else UTC)
     elif base_type in _NUMBERS:
         yield from ("0", "1", "-1")
         for text in constants:
@@ -89,13 +99,13 @@ def _numbers(text: str) -> Iterable[str]:
     yield from (str(number - 1), str(number + 1), str(-number))
 
 
-def _moments(base_type: str, text: str) -> Iterable[str]:
+def _moments(base_type: str, text: str, zone: tzinfo) -> Iterable[str]:
     """The moment, the start of its day, month and year and of the next ones, each with its two neighbours."""
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         return
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment = moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone)
     if not 1900 < moment.year < 2100:
         return
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -142,8 +142,10 @@ def _draw_on_line(tag: int, column: ColumnShape, line: Ordinal, facts: Facts, ro
     value = f"({line.shift.format(low=lows, x=x)})::{column.base}"
     aside = guard(rows, facts.seen, "s.i")
     if aside:
-        constants = array_constant(list(facts.seen), column.base)
-        value = f"CASE WHEN {aside} THEN ({constants})[(s.i / {stride(rows, facts.seen)})::int4] ELSE {value} END"
+        known = (parsed(line, text) for text in facts.seen)
+        constants = array_constant([line.render(n) for n in known if n is not None], line.array)
+        constant = f"({constants})[(s.i / {stride(rows, facts.seen)})::int4]::{column.base}"
+        value = f"CASE WHEN {aside} THEN {constant} ELSE {value} END"
     return Draw(places=((p, where), (b, bucket)), value=_nullable(value, facts, salt, aside))
 
 

@@ -91,10 +91,35 @@ def valid_facts(connection: Connection, column: ColumnShape, facts: Facts) -> Fa
     """The facts with only such values as the server takes for the column's type."""
     texts = [*(value for value, _ in facts.common), *facts.seen, *facts.histogram]
     keep = fitting(column, dict.fromkeys(texts))
-    certain = ordinal(column) is not None or column.kind == "e" or column.base_name in {*TEXTS, "bool"}
+    certain = (
+        (ordinal(column) is not None and column.base_name != "timestamptz")
+        or column.kind == "e"
+        or column.base_name in {*TEXTS, "bool"}
+    )
     if keep and not certain:
         keep = _taken_by_server(connection, column.base, keep)
     return restricted(facts, frozenset(keep)) if len(keep) < len(set(texts)) else facts
+
+
+def with_offsets(connection: Connection, column: ColumnShape, facts: Facts) -> Facts:
+    """The facts of a timestamptz, its values spelled by the server: without an offset they are in the session's zone.
+
+    The values must be ones that the server takes.
+    """
+    if column.base_name != "timestamptz":
+        return facts
+    texts = list(dict.fromkeys([*(value for value, _ in facts.common), *facts.seen, *facts.histogram]))
+    if not texts:
+        return facts
+    query = "SELECT array_agg(v::timestamptz::text ORDER BY n) FROM unnest(%s::text[]) WITH ORDINALITY AS u(v, n)"
+    row = connection.execute(query, [texts]).fetchone()
+    spelled = dict(zip(texts, row[0] if row else texts, strict=True))
+    return replace(
+        facts,
+        common=tuple((spelled[value], share) for value, share in facts.common),
+        seen=tuple(dict.fromkeys(spelled[value] for value in facts.seen)),
+        histogram=tuple(spelled[value] for value in facts.histogram),
+    )
 
 
 def _taken_by_server(connection: Connection, type_sql: str, values: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ evenly over their parents.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import psycopg
@@ -20,7 +20,7 @@ from advisor.sandbox.synth_facts import profile_of, scaled_rows
 from advisor.sandbox.synth_load import Connection, Load, Warn, must_not_be_null, plan_table
 from advisor.sandbox.synth_shape import ForeignKey, TableShape, read_shapes
 from advisor.sandbox.synth_table import insert
-from advisor.sql.quote import quote_identifier, quote_name
+from advisor.sql.quote import quote_identifier, quote_literal, quote_name
 
 ASSUMED_ROWS = 1_000
 """Rows of a table that neither the profile nor the catalog knows: enough to have statistics, too few to matter."""
@@ -107,9 +107,13 @@ def _prepare(connection: Connection, catalog: Catalog) -> None:
     connection.execute(
         f"SET LOCAL search_path = {path}; SET LOCAL jit = off; SET LOCAL synchronous_commit = off; "
         f"SET LOCAL statement_timeout = {LOAD_TIMEOUT_MS}; SET LOCAL DateStyle = 'ISO, YMD'; "
-        "SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; SET LOCAL maintenance_work_mem = '128MB'; "
+        "SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; "
+        "SET LOCAL maintenance_work_mem = '128MB'; "
         "SET LOCAL work_mem = '64MB'; SET LOCAL row_security = on; SET LOCAL client_min_messages = error".encode()
     )
+    # A zone that this server's own tables lack leaves UTC in place.
+    with suppress(psycopg.DataError), connection.transaction():
+        connection.execute(f"SET LOCAL TimeZone = {quote_literal(catalog.settings.get('TimeZone', 'UTC'))}".encode())
 
 
 def _start(

@@ -220,7 +220,8 @@ def test_a_shop_comes_out_as_asked_for(sandbox: Sandbox, database: str) -> None:
         stats = {
             (table, column): (nulls, distinct, correlation)
             for table, column, nulls, distinct, correlation in connection.execute(
-                "SELECT tablename, attname, null_frac, n_distinct, correlation FROM pg_stats WHERE schemaname = 'public'"
+                "SELECT tablename, attname, null_frac, n_distinct, correlation FROM pg_stats "
+                "WHERE schemaname = 'public'"
             )
         }
         share = "SELECT count(*)::float8 / (SELECT count(*) FROM {0}) FROM {0} WHERE {1}"
@@ -230,7 +231,7 @@ def test_a_shop_comes_out_as_asked_for(sandbox: Sandbox, database: str) -> None:
         assert _one(connection, share.format("orders", "status = 'paid'")) == pytest.approx(0.9, abs=0.01)
         assert _one(connection, share.format("orders", "customer_id = 42")) == pytest.approx(0.2, abs=0.01)
         assert _one(connection, share.format("orders", "score < 1")) == pytest.approx(0.5, abs=0.01)
-        assert _one(connection, share.format("orders", "note < 'mia@b.example'")) == pytest.approx(0.95 / 2, abs=0.02)
+        assert _one(connection, share.format("orders", "note < 'b'")) == pytest.approx(0.95 / 2, abs=0.02)
         assert _one(connection, "SELECT count(*) FROM customers WHERE email = 'ann@example.com'") == 1
         assert _one(connection, "SELECT count(*) FROM orders WHERE customer_id = 77") >= 1
         assert _one(connection, "SELECT count(*) FROM orders WHERE created_at = '2024-06-01 12:00:00+00'") >= 1
@@ -369,6 +370,24 @@ def test_what_cannot_be_filled_is_said(sandbox: Sandbox, database: str) -> None:
     assert [warning.split()[0] for warning in sorted(warnings)] == ["public.flags", "public.never", "public.room"]
 
 
+def test_constants_without_an_offset_are_in_the_target_s_time_zone(sandbox: Sandbox, database: str) -> None:
+    profile = {
+        _name("t"): TableProfile(
+            rows=100, basis="flag", columns={"at": ColumnProfile(seen=("2024-03-15 10:00:00", "2024-07-01"))}
+        )
+    }
+    with sandbox.connect(database) as connection:
+        connection.execute("CREATE TABLE t (at timestamptz)")
+        connection.execute("SET TimeZone = 'Europe/Berlin'")
+        catalog = read_catalog(connection)
+        assert catalog.settings["TimeZone"] == "Europe/Berlin"
+        fill(connection, catalog, profile, row_budget=1_000)
+        assert _one(connection, "SELECT count(*) FROM t WHERE at = '2024-03-15 09:00:00+00'") == 1
+        adversarial(connection, catalog, profile, variant=0)
+        for moment in ("2024-03-01 00:00", "2024-07-01 00:00", "2024-06-30 23:59:59.999999", "2025-01-01 00:00"):
+            assert _one(connection, f"SELECT count(*) FROM t WHERE at = '{moment} Europe/Berlin'") > 1, moment
+
+
 def test_adversarial_rows_hold_nulls_ties_and_boundaries(sandbox: Sandbox, database: str) -> None:
     seen = {"created_at": ColumnProfile(seen=("2024-03-15 10:00:00+00",)), "note": ColumnProfile(seen=("Ann",))}
     profile = {_name("orders"): TableProfile(rows=10**6, basis="flag", columns=seen)}
@@ -430,3 +449,40 @@ def test_any_small_schema(sandbox: Sandbox, database: str, tables: Any, rows: in
             assert count <= rows
         _check_everything(connection)
         assert made[_name("t0")] == rows or warnings
+
+
+def test_constants_that_the_server_refuses_are_left_out(sandbox: Sandbox, database: str) -> None:
+    odd = (
+        "1_000",
+        "0x1F",
+        "abc",
+        "'; DROP TABLE t; --",
+        "2024-13-45",
+        "2024-W07-1",
+        "1,000",
+        "NaN",
+        "infinity",
+        "\\",
+        "{",
+        "",
+    )
+    types = (
+        "int",
+        "int2",
+        "numeric",
+        "float8",
+        "date",
+        "timestamptz",
+        "time",
+        "uuid",
+        "inet",
+        "bool",
+        "jsonb",
+        "int[]",
+    )
+    columns = ", ".join(f"c{n} {name}" for n, name in enumerate(types))
+    profile = ColumnProfile(seen=odd, common=(("abc", 0.1), ("\\", 0.1)), histogram=odd)
+    table = TableProfile(rows=200, basis="flag", columns={f"c{n}": profile for n in range(len(types))})
+    with sandbox.connect(database) as connection:
+        _, rows = _load(connection, f"CREATE TABLE t ({columns}, x text)", {_name("t"): table})
+        assert rows == {_name("t"): 200}
