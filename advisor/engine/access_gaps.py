@@ -99,8 +99,11 @@ def index_gaps(evidence: Evidence) -> Iterator[IndexGap]:
             yield from query_gaps(query, evidence, seen.get(query.id, ()))
     judged = frozenset(evidence.usages) if evidence.catalog is not None else frozenset[str]()
     for planned in planned_accesses(workload.plans, judged, evidence.catalog):
-        for access in accesses(planned.scan.query_id or "", planned.usage, planned.catalog, planned.profile):
-            found = replace(access, kept=max(1.0, planned.scan.kept)) if access.reason == "filter" else access
+        probe_id = planned.scan.query_id or f"plan {planned.scan.number + 1} node {planned.scan.path}"
+        for access in accesses(probe_id, planned.usage, planned.catalog, planned.profile):
+            needs = tuple(replace(need, probe=planned.statement) for need in access.needs)
+            kept = max(1.0, planned.scan.kept) if access.reason == "filter" else access.kept
+            found = replace(access, needs=needs, kept=kept)
             slow = planned.scan.time_ms is None or planned.scan.time_ms >= SLOW_PLANNED_SCAN_MS
             if _is_gap(found) and slow:
                 yield IndexGap(

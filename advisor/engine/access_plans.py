@@ -9,7 +9,7 @@ from advisor.errors import SqlError
 from advisor.model.catalog import Catalog, Column, Table
 from advisor.model.names import QualifiedName
 from advisor.model.plan import PlanNode, walk
-from advisor.model.profile import DataProfile, TableProfile
+from advisor.model.profile import ColumnProfile, DataProfile, TableProfile
 from advisor.model.usage import Usage
 from advisor.model.workload import QueryPlan
 from advisor.plans.measures import scans
@@ -79,6 +79,7 @@ class PlannedAccess:
     """A sequential scan put back into words: a statement on one table, with what is known of that table."""
 
     scan: SeenScan
+    statement: str
     usage: Usage
     catalog: Catalog
     profile: DataProfile
@@ -104,8 +105,15 @@ def planned_accesses(
             usage = usage_of(statement, around)
         except SqlError:
             continue
-        profile = {table.name: TableProfile(rows=round(scan.rows), basis="plan")}
-        yield PlannedAccess(scan=scan, usage=usage, catalog=around, profile=profile)
+        profile = {table.name: TableProfile(rows=round(scan.rows), basis="plan", columns=_columns(scan, usage))}
+        yield PlannedAccess(scan=scan, statement=statement, usage=usage, catalog=around, profile=profile)
+
+
+def _columns(scan: SeenScan, usage: Usage) -> Mapping[str, ColumnProfile]:
+    """What the scan's share of kept rows says of the first column it compares by equality."""
+    compared = [p.column for p in usage.scopes[0].predicates if p.kind == "equality" and p.column is not None]
+    distinct = max(scan.rows / max(scan.kept, 1.0), 1.0)
+    return {column: ColumnProfile(distinct=distinct, basis="plan") for column in compared[:1]}
 
 
 def _table(scan: SeenScan, above: list[PlanNode], catalog: Catalog | None) -> Table:

@@ -35,6 +35,7 @@ class IndexNeed:
         range: keys compared by a range or a prefix; one of them may follow the equality keys.
         order: the sort wanted after the equality keys.
         fetched: every column of the table the query reads, for a covering index; empty where not known.
+        probe: a statement that does this reading, where a plan came without its own; `query_id` then names it.
     """
 
     table: QualifiedName
@@ -43,6 +44,7 @@ class IndexNeed:
     range: tuple[IndexKey, ...] = ()
     order: tuple[IndexKey, ...] = ()
     fetched: tuple[str, ...] = ()
+    probe: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

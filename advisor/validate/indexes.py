@@ -8,12 +8,15 @@ import psycopg
 from psycopg import sql as pgsql
 
 from advisor.indexes.ddl import plain_create
-from advisor.model.advice import IndexCandidate, Measure, Verdict
+from advisor.model.advice import IndexCandidate, Measure, Verdict, VerdictStatus
 from advisor.model.names import QualifiedName
 from advisor.validate.gain import compare, gains, regresses, total
 from advisor.validate.lab import Lab
 from advisor.validate.measure import Measured, execute, plan_only
 from advisor.validate.statements import Runnable
+
+GOOD: frozenset[VerdictStatus] = frozenset({"proven", "predicted"})
+"""Verdicts with which an index is advice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ def try_indexes(
         bench = _Bench(lab=lab, connection=connection, queries=queries)
         before = bench.measure(bench.affected({c.table for c in candidates}))
         alone = [_try_alone(bench, candidate, before, deadline) for candidate in candidates]
-        return _choose(bench, alone, before)
+        return _choose(bench, _try_together(bench, alone, before), before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +124,32 @@ def _try_alone(
     )
 
 
+def _try_together(bench: _Bench, trials: Sequence[IndexTrial], before: Mapping[str, Measured]) -> Sequence[IndexTrial]:
+    """Indexes that are idle alone but were asked for by the same queries: the branches of an OR need all of theirs."""
+    groups: dict[tuple[QualifiedName, tuple[str, ...]], list[IndexTrial]] = {}
+    for trial in trials:
+        if trial.verdict.status == "no_gain":
+            groups.setdefault((trial.candidate.table, trial.candidate.query_ids), []).append(trial)
+    better: dict[str, IndexTrial] = {}
+    for (_, query_ids), group in groups.items():
+        askers = [bench.queries[q] for q in query_ids if q in before and before[q].measure.cost is not None]
+        if len(group) < 2 or not askers:
+            continue
+        for trial in group:
+            bench.build(trial.candidate)
+        try:
+            used = [bench.using(trial.candidate.name, askers) for trial in group]
+            after = bench.measure(askers) if all(used) else {}
+        finally:
+            for trial in group:
+                bench.drop(trial.candidate)
+        verdict = _judge(bench, before, after)
+        for trial in group if verdict.status in GOOD else ():
+            merged = replace(verdict, size_bytes=trial.verdict.size_bytes, build_ms=trial.verdict.build_ms)
+            better[trial.candidate.name] = replace(trial, verdict=merged, used_by=frozenset(after))
+    return [better.get(trial.candidate.name, trial) for trial in trials]
+
+
 def _judge(bench: _Bench, before: Mapping[str, Measured], after: Mapping[str, Measured]) -> Verdict:
     sandbox = bench.lab.sandbox.id
     if not after:
@@ -143,7 +172,7 @@ def _judge(bench: _Bench, before: Mapping[str, Measured], after: Mapping[str, Me
 
 def _choose(bench: _Bench, trials: Sequence[IndexTrial], before: Mapping[str, Measured]) -> IndexTrials:
     """Builds all good candidates together and withdraws those that no plan uses beside the others."""
-    good = [trial for trial in trials if trial.verdict.status in ("proven", "predicted")]
+    good = [trial for trial in trials if trial.verdict.status in GOOD]
     built: list[IndexTrial] = []
     idle: set[str] = set()
     for trial in good:

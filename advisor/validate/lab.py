@@ -61,9 +61,9 @@ def datasets(lab: Lab) -> Iterator[Sequence[psycopg.Connection]]:
             lab.sandbox.create_database(name)
             stack.callback(lab.sandbox.drop_database, name)
             build_schema(lab.sandbox, name, lab.catalog, lab.schema)
-            with lab.sandbox.admin(name) as admin:
-                admin.autocommit = True
-                adversarial(admin, lab.catalog, lab.profile, variant=variant)
+            with lab.sandbox.connect(name) as owner:
+                owner.autocommit = True
+                adversarial(owner, lab.catalog, lab.profile, variant=variant)
             connection = stack.enter_context(lab.sandbox.connect(name))
             connection.autocommit = True
             connections.append(connection)
@@ -77,9 +77,9 @@ def open_lab(
     sandbox.create_database(database)
     warnings = build_schema(sandbox, database, catalog, schema)
     lab = Lab(sandbox=sandbox, database=database, catalog=catalog, profile=profile, schema=schema, warnings=warnings)
-    with sandbox.admin(database) as admin:
-        admin.autocommit = True
-        rows = fill(admin, catalog, profile, row_budget=ROW_BUDGET)
+    with sandbox.connect(database) as owner:
+        owner.autocommit = True
+        rows = fill(owner, catalog, profile, row_budget=ROW_BUDGET)
     return replace(lab, rows=rows)
 
 

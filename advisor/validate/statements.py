@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql as pgsql
 
 from advisor.errors import SqlError
+from advisor.model.advice import IndexNeed
 from advisor.model.names import QualifiedName
 from advisor.model.usage import Usage
 from advisor.model.workload import Query, Sample
@@ -42,6 +43,17 @@ def runnables(
         if usage is None or usage.kind == "utility":
             continue
         found[query.id] = _runnable(query, usage, connection)
+    return found
+
+
+def probes(needs: Iterable[IndexNeed]) -> dict[str, Runnable]:
+    """The statements that stand for readings which came without one, by the needs' query ids."""
+    found = {}
+    for need in needs:
+        if need.probe is not None and (vetted := vet_statement(need.probe)).reason is None:
+            found[need.query_id] = Runnable(query_id=need.query_id, statements=(need.probe,), tables=(need.table,))
+        elif need.probe is not None:
+            found[need.query_id] = Runnable(query_id=need.query_id, reason=vetted.reason)
     return found
 
 

@@ -27,10 +27,10 @@ from advisor.rewrites.batch import Batch, batch
 from advisor.rewrites.half_open_range import rewrite
 from advisor.sql.pretty import pretty
 from advisor.validate.batches import try_batch
-from advisor.validate.indexes import IndexTrial, try_indexes
+from advisor.validate.indexes import GOOD, IndexTrial, try_indexes
 from advisor.validate.lab import Lab, datasets
 from advisor.validate.rewrites import RewriteTrial, try_rewrite
-from advisor.validate.statements import MAX_SAMPLES, Runnable, runnables
+from advisor.validate.statements import MAX_SAMPLES, Runnable, probes, runnables
 
 _R = TypeVar("_R", bound=Remedy)
 
@@ -62,11 +62,12 @@ def try_findings(
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Trials:
     """Tries every remedy of every finding. Without a lab all of them come back `not_tested`."""
+    needs = _remedies(findings, IndexNeed)
     queries: Mapping[str, Runnable] = {}
     if lab is not None:
         with lab.connect() as connection:
             queries = runnables(evidence.workload.queries, evidence.usages, connection)
-    needs = _remedies(findings, IndexNeed)
+        queries = {**queries, **probes(need for _, need in needs)}
     indexes = _index_recommendations(lab, needs, queries, evidence, deadline, progress)
     others: list[tuple[Finding, Remedy]] = [
         *_remedies(findings, RewriteProposal),
@@ -113,7 +114,7 @@ def _index_recommendations(
         tried = try_indexes(lab, wanted, queries, deadline=deadline)
         trials = tried.trials
         selection = Selection(
-            chosen_bytes=sum(t.verdict.size_bytes or 0 for t in trials if t.verdict.status in ("proven", "predicted")),
+            chosen_bytes=sum(t.verdict.size_bytes or 0 for t in trials if t.verdict.status in GOOD),
             base_cost=tried.base_cost,
             chosen_cost=tried.chosen_cost,
             what_if_calls=tried.plans_asked,
