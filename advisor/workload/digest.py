@@ -73,7 +73,10 @@ class Digest:
             self.events += count
 
     def _statement(self, event: Event) -> None:
-        (_, at, session, transaction, database, user, application, sql, parameters, duration, rows, *_, calls) = event
+        (
+            _, at, session, transaction, database, user, application, sql,
+            parameters, duration, rows, _, _, _, _, _, calls,
+        ) = event  # fmt: skip
         if sql is None:
             return
         recogniser = self._recognisers.get(database) or self._recogniser(database)
