@@ -211,6 +211,24 @@ def test_rows_that_were_made_up_do_not_stop_a_migration(server: Sandbox, tmp_pat
     assert [str(name) for name in statement.scans or ()] == ["public.users"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ALTER TABLE users ALTER name SET NOT NULL",
+        "ALTER TABLE users ADD CONSTRAINT short CHECK (length(name) < 4)",
+        "ALTER TABLE users ADD CONSTRAINT c CHECK (length(name) < 4) NOT VALID; ALTER TABLE users VALIDATE CONSTRAINT c",
+    ],
+)
+def test_made_up_rows_are_mended_where_one_row_keeps_the_rule(server: Sandbox, tmp_path: Path, text: str) -> None:
+    with server.connect("trace") as connection:
+        connection.execute("UPDATE users SET name = NULL WHERE id = 3")
+    (migration,) = run(server, tmp_path, text)
+    assert [statement.error for statement in migration.statements] == [None] * len(migration.statements)
+    assert "data_error" in migration.statements[-1].details
+    with server.connect("trace") as connection:
+        assert connection.execute("SELECT count(*), (SELECT count(*) FROM orders) FROM users").fetchone() == (500, 1000)
+
+
 def test_real_rows_do(server: Sandbox, tmp_path: Path) -> None:
     text = "CREATE UNIQUE INDEX CONCURRENTLY once ON orders (user_id)"
     again = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS once ON orders (user_id)"
