@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import islice, takewhile
 from operator import is_not
-from typing import Any
+from typing import Any, NamedTuple
 
 from advisor.model.workload import Ancestor, Repetition, RepetitionInstance
 from advisor.workload.skeleton import literals
@@ -19,6 +19,9 @@ MAX_KEYS = 100
 MAX_INSTANCES = 100
 """Units kept per repetition, the largest ones."""
 
+_SORT_EVERY = 32
+"""Units gathered before they are sorted and cut."""
+
 INSTANCES_WITH_KEYS = 8
 """Of the units kept, those whose values are kept, too: a hundred times a hundred texts would fill the memory."""
 
@@ -32,19 +35,32 @@ _TOTALS, _START, _AT, _DURATION, _SQL, _PARAMETERS, _ROWS = range(7)
 Statement = list[Any]
 
 
+class _Instance(NamedTuple):
+    """A unit as it is kept: mostly plain values, so that many of them do not burden the garbage collector."""
+
+    minus_calls: int
+    from_us: int | None
+    session: str
+    to_us: int | None
+    distinct: int
+    duration_us: int
+    gap_us: int
+    parent_rows: int | None
+    keys: tuple[tuple[str, tuple[str | None, ...] | None], ...]
+
+
 class _Child:
     """One query's calls within one unit."""
 
     __slots__ = (
         *("ancestors", "between", "calls", "distinct", "duration_us", "first", "gap_us", "keys", "last_at"),
-        *("parent", "session"),
+        "parent",
     )
 
     def __init__(self, first: Statement, parent: Statement | None, ancestors: tuple[QueryTotals, ...]) -> None:
         self.first = first
         self.parent = parent
         self.ancestors = ancestors
-        self.session = ""
         self.calls = 1
         self.duration_us: int = first[_DURATION]
         self.last_at: int | None = first[_AT]
@@ -66,6 +82,20 @@ class _Child:
             self.distinct.add(_value_hash(item))
         if len(self.keys) < MAX_KEYS:
             self.keys.append((item[_SQL], item[_PARAMETERS]))
+
+    def instance(self, session: str, *, with_keys: bool) -> _Instance:
+        """The calls as they are kept; the texts of their values only where wanted."""
+        return _Instance(
+            minus_calls=-self.calls,
+            from_us=self.first[_START],
+            session=session,
+            to_us=self.last_at,
+            distinct=len(self.distinct or ()),
+            duration_us=self.duration_us,
+            gap_us=self.gap_us,
+            parent_rows=self.parent[_ROWS] if self.parent else None,
+            keys=tuple(self.keys) if with_keys else (),
+        )
 
 
 def _value_hash(item: Statement) -> int:
@@ -116,7 +146,7 @@ class _Pair:
         self.duration_us = self.gap_us = 0
         self.between: dict[str, None] = {}
         self.ancestors: dict[str, tuple[int, int]] = {}
-        self.instances: list[_Child] = []
+        self.instances: list[_Instance] = []
         self._floor = self._with_keys = 0
 
     def add(self, unit: Unit, child: _Child) -> None:
@@ -138,24 +168,20 @@ class _Pair:
             units, calls = self.ancestors.get(ancestor.identity.id, (0, 0))
             self.ancestors[ancestor.identity.id] = (units + 1, calls + unit.children[ancestor].calls)
         if child.calls > self._floor:
-            child.session = unit.session
-            if child.calls <= self._with_keys:
-                child.keys.clear()
-            self.keep(child)
+            self.keep(child.instance(unit.session, with_keys=child.calls > self._with_keys))
 
-    def keep(self, *children: _Child) -> None:
+    def keep(self, *instances: _Instance) -> None:
         """Keeps the largest units (sorted now and then only); of the values only those of the very largest."""
-        self.instances.extend(children)
-        if len(self.instances) >= 2 * MAX_INSTANCES:
-            self._with_keys = self.ranked()[INSTANCES_WITH_KEYS - 1].calls
-            self._floor = self.instances[-1].calls
+        self.instances.extend(instances)
+        if len(self.instances) >= MAX_INSTANCES + _SORT_EVERY:
+            self._with_keys = -self.ranked()[INSTANCES_WITH_KEYS - 1].minus_calls
+            self._floor = -self.instances[-1].minus_calls
 
-    def ranked(self) -> list[_Child]:
+    def ranked(self) -> list[_Instance]:
         """The largest units, the largest first."""
         self.instances.sort(key=_rank)
-        del self.instances[MAX_INSTANCES:]
-        for child in self.instances[INSTANCES_WITH_KEYS:]:
-            child.keys.clear()
+        without = [each._replace(keys=()) if each.keys else each for each in self.instances[INSTANCES_WITH_KEYS:]]
+        self.instances[INSTANCES_WITH_KEYS:] = without[: MAX_INSTANCES - INSTANCES_WITH_KEYS]
         return self.instances
 
     def merge(self, other: "_Pair") -> None:
@@ -173,22 +199,21 @@ class _Pair:
         self.keep(*other.instances)
 
 
-def _rank(child: _Child) -> tuple[int, int, str]:
-    return -child.calls, child.first[_START] or 0, child.session
+def _rank(each: _Instance) -> tuple[int, int, str]:
+    return each.minus_calls, each.from_us or 0, each.session
 
 
-def _instance(child: _Child) -> RepetitionInstance:
-    assert child.distinct is not None
+def _frozen(each: _Instance) -> RepetitionInstance:
     return RepetitionInstance(
-        session=child.session,
-        from_us=child.first[_START],
-        to_us=child.last_at,
-        calls=child.calls,
-        distinct_parameters=len(child.distinct),
-        duration_us=child.duration_us,
-        gap_us=child.gap_us,
-        parent_rows=child.parent[_ROWS] if child.parent else None,
-        keys=tuple(_values(sql, parameters) for sql, parameters in child.keys),
+        session=each.session,
+        from_us=each.from_us,
+        to_us=each.to_us,
+        calls=-each.minus_calls,
+        distinct_parameters=each.distinct,
+        duration_us=each.duration_us,
+        gap_us=each.gap_us,
+        parent_rows=each.parent_rows,
+        keys=tuple(_values(sql, parameters) for sql, parameters in each.keys),
     )
 
 
@@ -244,7 +269,7 @@ class Repetitions:
                     Ancestor(query_id=ancestor, units=units, calls=calls)
                     for ancestor, (units, calls) in sorted(pair.ancestors.items(), key=_most_units)[:MAX_ANCESTORS]
                 ),
-                instances=tuple(map(_instance, pair.ranked())),
+                instances=tuple(map(_frozen, pair.ranked())),
             )
             for (query_id, parent_id), pair in self._pairs.items()
             if pair.repeated
