@@ -30,6 +30,15 @@ KEY_NUMBER = 1_000
 KEY_TEXT = re.compile(r"@|^(?=.*\d)[\w.:/+-]{8,}$|^[0-9a-fA-F-]{32,36}$")
 """A text with an @, or a long one of letters and digits, is an address, a reference or a UUID: it names one thing."""
 
+KEY_NAME = re.compile(r"(?:^|_)id$|[a-z]I[dD]$")
+"""A whole number in a column called so refers to something, declared as a foreign key or not."""
+
+PLAIN_WORD = re.compile(r"[A-Za-z]+(?:[ _-][A-Za-z]+)*")
+"""A text of words alone is a status or a kind until more of the column's values were seen."""
+
+DEFAULT_DISTINCT = 200
+"""What PostgreSQL's planner assumes of a column it knows nothing about (`DEFAULT_NUM_DISTINCT`, utils/selfuncs.h)."""
+
 COMMON_SHARE = 0.01
 """A value that a plan shows in this share of the rows or more is one of a column's common values."""
 
@@ -172,14 +181,22 @@ def _by_constants(evidence: ColumnEvidence) -> ColumnProfile:
     rows = float(evidence.rows)
     if (distinct >= MANY_CONSTANTS and distinct >= MANY_SHARE * values) or _key_like(evidence.column, constants.equal):
         return ColumnProfile(distinct=min(rows, max(distinct, rows / ROWS_PER_KEY)))
-    return ColumnProfile(distinct=min(rows, float(max(len(constants.equal), FEW_VALUES))))
+    few = values >= MANY_CONSTANTS or all(map(_code_like, constants.equal))
+    return ColumnProfile(distinct=min(rows, float(max(len(constants.equal), FEW_VALUES if few else DEFAULT_DISTINCT))))
+
+
+def _code_like(text: str) -> bool:
+    """Whether a constant is a word or a small number: one of a few values, if it has to stand for itself."""
+    number = _number(text)
+    return PLAIN_WORD.fullmatch(text) is not None if number is None else number <= KEY_NUMBER
 
 
 def _key_like(column: Column, values: Counter[str]) -> bool:
     if column.base_type == "uuid":
         return True
     if column.base_type in _INTEGERS:
-        return any((number := _number(text)) is not None and number > KEY_NUMBER for text in values)
+        large = any((number := _number(text)) is not None and number > KEY_NUMBER for text in values)
+        return large or KEY_NAME.search(column.name) is not None
     return column.base_type in ("text", "varchar", "bpchar", "citext") and any(map(KEY_TEXT.search, values))
 
 
