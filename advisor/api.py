@@ -22,13 +22,14 @@ from advisor.model.evidence import Evidence
 from advisor.model.options import Options
 from advisor.model.report import Diagnostic, Report, ReportedPlan
 from advisor.model.workload import Workload
+from advisor.sandbox.gone import server_expected
 from advisor.sandbox.load import load_schema
 from advisor.sandbox.open import open_sandbox
 from advisor.sandbox.server import Sandbox
 from advisor.sources.pg_stat_statements import Availability
 from advisor.sources.pg_stat_statements import read as read_statistics
 from advisor.sql.quote import quote_identifier
-from advisor.validate.lab import Lab, open_lab, sandbox_use
+from advisor.validate.lab import Lab, open_lab, sandbox_use, scale_notice
 from advisor.validate.publish import publish
 from advisor.validate.statements import runnables
 from advisor.validate.trial import try_findings
@@ -75,7 +76,7 @@ def analyze(
     rules = _rules(options, wanting_migrations=False)
     state = _State(command="analyze")
     try:
-        with ExitStack() as stack:
+        with server_expected(), ExitStack() as stack:
             return _analyze(state, _Sources(stack, dsn, schema, options), files, rules, options, progress)
     except KeyboardInterrupt as stop:
         raise Interrupted(state.report(complete=False)) from stop
@@ -100,7 +101,7 @@ def check(
     rules = _rules(options, wanting_migrations=True)
     state = _State(command="check")
     try:
-        with ExitStack() as stack:
+        with server_expected(), ExitStack() as stack:
             return _check(state, _Sources(stack, dsn, schema, options), migrations, workload, rules, options, progress)
     except KeyboardInterrupt as stop:
         raise Interrupted(state.report(complete=False)) from stop
@@ -181,7 +182,8 @@ class _Sources:
         schema = Path(self.schema) if self.schema else None
         lab = open_lab(sandbox, catalog, evidence.profile, schema=schema)
         state.diagnose("warning", lab.warnings)
-        state.diagnose("info", [sandbox.notice] if sandbox.notice else [])
+        notices = (sandbox.notice, scale_notice(lab))
+        state.diagnose("info", [notice for notice in notices if notice])
         state.add(sandboxes=(sandbox_use(lab, catalog.server_version_num if self.dsn else None),))
         return lab
 

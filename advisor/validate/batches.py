@@ -9,6 +9,7 @@ from psycopg import sql as pgsql
 
 from advisor.model.advice import BatchProposal, Equivalence, Measure, QueryMeasure, Verdict
 from advisor.rewrites.batch import Batch
+from advisor.sandbox.gone import raise_if_gone
 from advisor.sql.bind import inline_parameters
 from advisor.validate.gain import MAX_LOSS, total
 from advisor.validate.lab import Lab
@@ -34,6 +35,7 @@ def try_batch(
         try:
             agree = _agree(connection, batch, keys)
         except psycopg.Error as error:
+            raise_if_gone(connection, error)
             return replace(base, reason=f"it does not run here: {error.diag.message_primary}")
         if not agree:
             status = Equivalence(status="different", datasets=compared + 1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import psycopg
 
 from advisor.model.advice import Equivalence
+from advisor.sandbox.gone import raise_if_gone
 from advisor.sql.parse import parse
 from advisor.sql.tree import deparse
 from advisor.validate.measure import rolled_back
@@ -39,11 +40,13 @@ def _agree(connection: psycopg.Connection, original: str, replacement: str) -> b
     """Whether both return the same columns and rows; None where the original itself fails on these data."""
     try:
         expected = row_set(connection, without_limit(original))
-    except psycopg.Error:
+    except psycopg.Error as error:
+        raise_if_gone(connection, error)
         return None
     try:
         return row_set(connection, without_limit(replacement)) == expected
-    except psycopg.Error:
+    except psycopg.Error as error:
+        raise_if_gone(connection, error)
         return False
 
 

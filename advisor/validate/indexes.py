@@ -10,6 +10,7 @@ from psycopg import sql as pgsql
 from advisor.indexes.ddl import plain_create
 from advisor.model.advice import IndexCandidate, Measure, Verdict, VerdictStatus
 from advisor.model.names import QualifiedName
+from advisor.sandbox.gone import raise_if_gone
 from advisor.validate.gain import compare, gains, regresses, total
 from advisor.validate.lab import Lab
 from advisor.validate.measure import Measured, execute, plan_only
@@ -110,6 +111,7 @@ def _try_alone(
     try:
         build_ms, size_bytes = bench.build(candidate)
     except psycopg.Error as error:
+        raise_if_gone(bench.connection, error)
         return _untested(candidate, f"it could not be built: {error.diag.message_primary}")
     try:
         using = bench.using(candidate.name, affected)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -12,7 +12,7 @@ from advisor.model.names import QualifiedName
 from advisor.model.profile import DataProfile
 from advisor.model.report import SandboxUse
 from advisor.sandbox.load import load_schema
-from advisor.sandbox.rebuild import schema_statements
+from advisor.sandbox.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.synthesise import adversarial, fill
 
@@ -30,7 +30,7 @@ class Lab:
     Attributes:
         schema: what the database is built from: a schema file, else the catalog itself.
         rows: really put in, by table.
-        warnings: what of the schema could not be built.
+        warnings: what of the schema could not be built, and of its rows not be made.
     """
 
     sandbox: Sandbox
@@ -75,18 +75,36 @@ def open_lab(
 ) -> Lab:
     """Builds the schema in a database of its own and fills it; the caller closes the sandbox."""
     sandbox.create_database(database)
-    warnings = build_schema(sandbox, database, catalog, schema)
-    lab = Lab(sandbox=sandbox, database=database, catalog=catalog, profile=profile, schema=schema, warnings=warnings)
+    warnings = list(build_schema(sandbox, database, catalog, schema))
+    # Over the unprivileged login: CHECKs and index expressions are code of the schema's.
     with sandbox.connect(database) as owner:
         owner.autocommit = True
-        rows = fill(owner, catalog, profile, row_budget=ROW_BUDGET)
-    return replace(lab, rows=rows)
+        rows = fill(owner, catalog, profile, row_budget=ROW_BUDGET, warn=warnings.append)
+    return Lab(
+        sandbox=sandbox,
+        database=database,
+        catalog=catalog,
+        profile=profile,
+        schema=schema,
+        rows=rows,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def scale_notice(lab: Lab) -> str | None:
+    """What share of the believed rows the lab holds, as a sentence; None where it holds all of them."""
+    believed = sum(table.rows for name, table in lab.profile.items() if name in lab.rows)
+    held = sum(lab.rows.values())
+    if held >= believed * 0.99:
+        return None
+    return f"Times and blocks were measured on {held:,} of about {believed:,} rows: production's numbers are larger."
 
 
 def build_schema(sandbox: Sandbox, database: str, catalog: Catalog, schema: Path | None) -> tuple[str, ...]:
     """Builds the empty schema, from the user's file or from the catalog; what failed is named, not fatal."""
-    text = schema.read_text() if schema else ";\n\n".join(schema_statements(catalog))
-    return load_schema(sandbox, text, database=database)
+    if schema is None:
+        return rebuild(sandbox, database, catalog)
+    return load_schema(sandbox, schema, database=database)
 
 
 def sandbox_use(lab: Lab, target_version_num: int | None) -> SandboxUse:

@@ -12,6 +12,7 @@ from psycopg import sql as pgsql
 from advisor.model.advice import Measure
 from advisor.model.plan import Plan, walk
 from advisor.plans.parse import parse_plans
+from advisor.sandbox.gone import raise_if_gone
 
 WARM_RUNS = 5
 """Timed runs after the one that warms the cache; the median of five shrugs off two disturbed ones."""
@@ -42,6 +43,7 @@ def plan_only(connection: psycopg.Connection, statement: str) -> Measured:
         with rolled_back(connection):
             plan = _explain(connection, statement, "FORMAT JSON")
     except psycopg.Error as error:
+        raise_if_gone(connection, error)
         return Measured(measure=Measure(), error=_sentence(error))
     return Measured(measure=Measure(cost=plan.root.total_cost), plan=plan)
 
@@ -63,6 +65,7 @@ def execute(connection: psycopg.Connection, statement: str, runs: int = WARM_RUN
             if number and plan.execution_ms is not None:
                 times.append(plan.execution_ms)
     except psycopg.Error as error:
+        raise_if_gone(connection, error)
         return Measured(measure=planned.measure, plan=planned.plan, error=_sentence(error))
     buffers = plan.root.buffers.touched if plan and plan.root.buffers else None
     ms = round(statistics.median(times), 4)

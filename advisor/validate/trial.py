@@ -1,5 +1,6 @@
 """Findings into recommendations: every remedy is tried on the lab, and its verdict goes with it."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -111,6 +112,7 @@ def _index_recommendations(
         selection = Selection()
     else:
         progress("Building and running indexes", 0, len(wanted))
+        started = time.monotonic()
         tried = try_indexes(lab, wanted, queries, deadline=deadline)
         trials = tried.trials
         selection = Selection(
@@ -118,6 +120,7 @@ def _index_recommendations(
             base_cost=tried.base_cost,
             chosen_cost=tried.chosen_cost,
             what_if_calls=tried.plans_asked,
+            seconds=round(time.monotonic() - started, 3),
         )
     return Trials(
         recommendations=tuple(_index_recommendation(trial, needs, evidence) for trial in trials), selection=selection

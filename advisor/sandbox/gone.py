@@ -1,0 +1,38 @@
+"""What to say when the throwaway server goes away in the middle of a run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from advisor.errors import SandboxError
+
+_GONE = ("57P", "08")
+"""SQLSTATE classes of a server that shuts down or cannot be reached; a broken connection has no SQLSTATE at all."""
+
+
+def raise_if_gone(connection: psycopg.Connection[Any], error: psycopg.Error) -> None:
+    """Raises SandboxError where the error is not the statement's: the connection did not survive it."""
+    if connection.closed:
+        raise server_gone(error) from error
+
+
+@contextmanager
+def server_expected() -> Iterator[None]:
+    """Turns the loss of the throwaway server into a SandboxError; other errors pass."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        if error.sqlstate is None or error.sqlstate.startswith(_GONE):
+            raise server_gone(error) from error
+        raise
+
+
+def server_gone(error: psycopg.Error) -> SandboxError:
+    """The error as the user should read it."""
+    return SandboxError(
+        "The throwaway PostgreSQL went away in the middle of the run.",
+        why=" ".join(str(error).split()),
+        hint="It may have been stopped from outside, or the machine ran out of memory or disk. Run the command again.",
+    )
