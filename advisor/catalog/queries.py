@@ -49,6 +49,14 @@ SELECT r.oid::bigint AS oid, r.nspname AS schema, r.relname AS name, r.relkind::
        CASE WHEN r.relispartition THEN
             (SELECT i.inhparent::bigint FROM pg_catalog.pg_inherits i WHERE i.inhrelid = r.oid LIMIT 1) END AS parent,
        CASE WHEN r.relkind = 'p' THEN pg_get_partkeydef(r.oid) END AS partition_key,
+       CASE WHEN r.relispartition THEN
+            (SELECT pg_get_expr(c.relpartbound, c.oid) FROM pg_catalog.pg_class c WHERE c.oid = r.oid)
+            END AS partition_bound,
+       CASE WHEN r.relkind IN ('v', 'm') AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_depend d
+            ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid
+            WHERE w.ev_class = r.oid AND d.refobjid = ANY (%(locked)s::oid[])) THEN pg_get_viewdef(r.oid)
+            END AS definition,
        has_table_privilege(r.oid, 'SELECT') AS readable,
        pg_stat_get_numscans(r.oid) AS sequential_scans, pg_stat_get_tuples_inserted(r.oid) AS rows_inserted,
        pg_stat_get_tuples_updated(r.oid) AS rows_updated, pg_stat_get_tuples_deleted(r.oid) AS rows_deleted

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ from psycopg.rows import dict_row
 
 from advisor.catalog import queries
 from advisor.catalog.connect import connection_lost
+from advisor.catalog.objects import read_objects
 from advisor.model.catalog import (
     Catalog,
     Column,
@@ -83,7 +85,9 @@ def _read(connection: psycopg.Connection[Any]) -> Catalog:
             rows=rows.get(row["oid"]),
             size_bytes=sizes.get(row["oid"]),
             partition_of=names.get(row["parent"]),
+            partition_bound=row["partition_bound"],
             partition_key=row["partition_key"],
+            definition=row["definition"],
             **_activity(row, indexes.get(row["oid"], ())),
         )
         for row in relations
@@ -99,6 +103,7 @@ def _read(connection: psycopg.Connection[Any]) -> Catalog:
         | {"lc_collate": server["datcollate"], "lc_ctype": server["datctype"]},
         functions={row["name"]: row["volatility"][1] for row in _rows(connection, queries.FUNCTIONS)},
         extensions=tuple(server["extensions"] or ()),
+        objects=tuple(read_objects(partial(_rows, connection))),
         system_identifier=identifier,
         warnings=tuple(_warnings(server["role"], relations, names, busy)) + identity_warnings,
     )

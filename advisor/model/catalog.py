@@ -8,6 +8,7 @@ from advisor.model.names import QualifiedName
 
 RelationKind = Literal["table", "partitioned_table", "materialized_view", "view", "foreign_table"]
 ConstraintKind = Literal["primary_key", "unique", "foreign_key", "check", "exclusion", "not_null"]
+ObjectKind = Literal["extension", "enum", "domain", "composite", "range", "sequence", "function", "trigger"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,18 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaObject:
+    """What tables, indexes and views may rest on, and triggers. An extension's schema is that of its objects.
+
+    `definition` is the statement that creates it; a function's holds its body, which may hold secrets.
+    """
+
+    kind: ObjectKind
+    name: QualifiedName
+    definition: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
     """A database.
 
@@ -153,6 +166,7 @@ class Catalog:
         settings: the planner's settings and `TimeZone`, as text.
         system_identifier: tells one cluster from another; None where not readable.
         functions: volatility (`i`, `s`, `v`) by function name, of user-defined functions.
+        objects: extensions, types, sequences, functions and triggers; what one needs mostly stands before it.
         warnings: what could not be read or loaded, one sentence each.
     """
 
@@ -164,6 +178,7 @@ class Catalog:
     settings: Mapping[str, str] = field(default_factory=dict)
     functions: Mapping[str, str] = field(default_factory=dict)
     extensions: tuple[str, ...] = ()
+    objects: tuple[SchemaObject, ...] = ()
     system_identifier: str | None = None
     warnings: tuple[str, ...] = ()
 

@@ -1,79 +1,116 @@
 """A catalog back into DDL, so that a database that was only read can be built again, empty, elsewhere."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 
 from advisor.model.catalog import Catalog, Column, Constraint, Index, Table
 from advisor.model.names import QualifiedName
-from advisor.sql.quote import quote_identifier, quote_literal, quote_name
+from advisor.sandbox.load import load_schema
+from advisor.sandbox.server import Sandbox
+from advisor.sql.quote import quote_identifier, quote_name
 
 _BACKED_BY_INDEX = frozenset({"primary_key", "unique", "exclusion"})
+_STORED = frozenset({"table", "partitioned_table", "foreign_table"})
+
+_COLLATIONS_EVERYWHERE = frozenset({"C", "POSIX", "ucs_basic"})
+"""Others depend on the operating system's or ICU's data; the database's own one stands in for them."""
+
+_LISTED = 5
+"""As many names as fit on a line; the rest is counted."""
+
+_PLACE = re.compile(r"the schema:\d+: ")
+_SERIAL = re.compile(r"nextval\('(?P<name>(?:[^']|'')+)'::(?:pg_catalog\.)?regclass\)")
+
+
+def rebuild(sandbox: Sandbox, database: str, catalog: Catalog) -> tuple[str, ...]:
+    """Builds the catalog's schema, empty, as the unprivileged owner of a database of the sandbox.
+
+    What cannot be built (an extension that is not there, what depends on it) is left out, and named in the sentences
+    that come back. Raises SandboxError where the server is lost.
+    """
+    text = ";\n\n".join(schema_statements(catalog))
+    failed = load_schema(sandbox, text, database=database) if text else ()
+    warnings = [f"Not built on the throwaway server: {_PLACE.sub('', sentence, count=1)}" for sentence in failed]
+    replaced = [
+        f"{table.name}.{column.name}"
+        for table in catalog.tables.values()
+        for column in table.columns
+        if table.kind in _STORED and column.collation and column.collation not in _COLLATIONS_EVERYWHERE
+    ]
+    if replaced:
+        more = f" and {len(replaced) - _LISTED} more" if len(replaced) > _LISTED else ""
+        names = ", ".join(replaced[:_LISTED])
+        warnings.append(f"The throwaway server's own collation stands in for that of {names}{more}.")
+    return tuple(warnings)
 
 
 def schema_statements(catalog: Catalog) -> Iterator[str]:
-    """DDL for everything in the catalog, in an order that works: schemas, types, tables, keys, indexes, views.
+    """DDL for everything in the catalog, in an order that works but for what depends on each other: `load_schema`
+    tries again what needs something that comes later.
 
-    Foreign keys come after all tables. What one table lacks (a type that is not there) fails by itself
-    and leaves the rest intact: the caller runs each statement alone and reports what failed.
+    Not in it: rules, policies, owners and grants, storage parameters, inheritance other than partitions.
     """
-    for schema in sorted({name.schema for name in catalog.tables} - {"public"}):
-        yield f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}"
-    yield from _enums(catalog)
-    tables = sorted(catalog.tables.values(), key=_creation_order)
-    stored = [table for table in tables if table.kind in ("table", "partitioned_table", "foreign_table")]
+    yield from _schemas(catalog)
+    yield from (thing.definition for thing in catalog.objects if thing.kind != "trigger")
+    tables = sorted(catalog.tables.values(), key=lambda table: (_depth(table, catalog), table.name))
+    stored = [table for table in tables if table.kind in _STORED]
     for table in stored:
         yield _create_table(table)
+        yield from _owned_sequences(table)
     for kinds in (_BACKED_BY_INDEX, {"check"}, {"foreign_key"}):
         for table in stored:
             for constraint in table.constraints:
                 if constraint.kind in kinds and not _inherited(constraint, table, catalog):
                     yield _add_constraint(constraint)
-    for table in stored:
-        yield from (i.definition for i in table.indexes if not i.constraint and not _inherited_index(i, table))
     for table in tables:
         if table.definition and table.kind in ("view", "materialized_view"):
             kind = table.kind.replace("_", " ").upper()
             yield f"CREATE {kind} {quote_name(table.name)} AS {table.definition.rstrip().rstrip(';')}"
+    for table in tables:
+        yield from (_create_index(index, table) for index in table.indexes if _is_wanted(index, table, catalog))
+    yield from (thing.definition for thing in catalog.objects if thing.kind == "trigger")
 
 
-def _enums(catalog: Catalog) -> Iterator[str]:
-    labels: Mapping[str, tuple[str, ...]] = {
-        _element_type(column.type): column.enum_labels
-        for table in catalog.tables.values()
-        for column in table.columns
-        if column.enum_labels
-    }
-    for name in sorted(labels):
-        values = ", ".join(quote_literal(label) for label in labels[name])
-        yield f"CREATE TYPE {name} AS ENUM ({values})"
+def _schemas(catalog: Catalog) -> Iterator[str]:
+    names = {name.schema for name in catalog.tables} | {thing.name.schema for thing in catalog.objects}
+    for schema in sorted(names - {"public", "pg_catalog"}):
+        yield f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}"
 
 
 def _create_table(table: Table) -> str:
+    tail = f" PARTITION BY {table.partition_key}" if table.partition_key else ""
     if table.partition_of is not None and table.partition_bound:
-        tail = f" PARTITION BY {table.partition_key}" if table.partition_key else ""
         parent = quote_name(table.partition_of)
         return f"CREATE TABLE {quote_name(table.name)} PARTITION OF {parent} {table.partition_bound}{tail}"
     columns = ",\n  ".join(_column(column) for column in table.columns)
-    tail = f" PARTITION BY {table.partition_key}" if table.partition_key else ""
     return f"CREATE TABLE {quote_name(table.name)} (\n  {columns}\n){tail}"
 
 
 def _column(column: Column) -> str:
-    # A domain's own checks are not in the catalog: its base type stands for it.
-    parts = [quote_identifier(column.name), column.base_type if column.type_kind == "d" else column.type]
+    parts = [quote_identifier(column.name), column.type]
+    if column.collation in _COLLATIONS_EVERYWHERE:
+        parts.append(f"COLLATE {quote_identifier(column.collation)}")
     if column.generated in ("stored", "virtual") and column.default:
         parts.append(f"GENERATED ALWAYS AS ({column.default}) {column.generated.upper()}")
     elif column.generated == "identity_always":
         parts.append("GENERATED ALWAYS AS IDENTITY")
     elif column.generated == "identity_default":
         parts.append("GENERATED BY DEFAULT AS IDENTITY")
-    elif column.default and column.default.startswith("nextval("):
-        # The sequence is not in the catalog; an identity column numbers the rows the same way.
-        parts.append("GENERATED BY DEFAULT AS IDENTITY")
     elif column.default:
         parts.append(f"DEFAULT {column.default}")
     if column.not_null:
         parts.append("NOT NULL")
     return " ".join(parts)
+
+
+def _owned_sequences(table: Table) -> Iterator[str]:
+    """As `serial` does it: the sequence belongs to the column."""
+    for column in table.columns:
+        serial = _SERIAL.fullmatch(column.default or "")
+        if serial and not table.partition_of:
+            owner = f"{quote_name(table.name)}.{quote_identifier(column.name)}"
+            sequence = serial["name"].replace("''", "'")
+            yield f"ALTER SEQUENCE {sequence} OWNED BY {owner}"
 
 
 def _add_constraint(constraint: Constraint) -> str:
@@ -89,13 +126,33 @@ def _inherited(constraint: Constraint, table: Table, catalog: Catalog) -> bool:
     return any((c.kind, c.columns) == (constraint.kind, constraint.columns) for c in parent.constraints)
 
 
-def _inherited_index(index: Index, table: Table) -> bool:
-    return table.partition_of is not None and index.inherited
+def _create_index(index: Index, table: Table) -> str:
+    if table.kind != "partitioned_table":
+        return index.definition
+    # pg_get_indexdef says ONLY there, which would leave the partitions without theirs.
+    name = quote_identifier(index.name)
+    return index.definition.replace(f"INDEX {name} ON ONLY ", f"INDEX {name} ON ", 1)
 
 
-def _creation_order(table: Table) -> tuple[int, QualifiedName]:
-    return (1 if table.partition_of else 0, table.name)
+def _is_wanted(index: Index, table: Table, catalog: Catalog) -> bool:
+    """Whether an index has to be made: it is in use, backs no constraint and does not come with the parent's."""
+    if index.constraint or not index.valid:
+        return False
+    parent = catalog.tables.get(table.partition_of) if table.partition_of and index.inherited else None
+    if parent is None:
+        return True
+    return not any(
+        other.valid and (other.keys, other.include, other.predicate) == (index.keys, index.include, index.predicate)
+        for other in parent.indexes
+    )
 
 
-def _element_type(type_name: str) -> str:
-    return type_name.removesuffix("[]")
+def _depth(table: Table, catalog: Catalog) -> int:
+    """Partitions above a table: parents are created first."""
+    depth = 0
+    name: QualifiedName | None = table.partition_of
+    while name is not None and depth <= len(catalog.tables):
+        depth += 1
+        above = catalog.tables.get(name)
+        name = above.partition_of if above else None
+    return depth
