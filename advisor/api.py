@@ -3,11 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 from advisor.catalog.connect import connect
-from advisor.catalog.read import read_catalog
 from advisor.engine.profile import believe
 from advisor.engine.registry import load_rules, select_rules
 from advisor.engine.rule import Rule
@@ -20,20 +18,17 @@ from advisor.model.advice import Finding
 from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
 from advisor.model.options import Options
-from advisor.model.report import Diagnostic, Report, ReportedPlan
+from advisor.model.report import Report, ReportedPlan
 from advisor.model.workload import Workload
 from advisor.sandbox.gone import server_expected
-from advisor.sandbox.load import load_schema
-from advisor.sandbox.open import open_sandbox
-from advisor.sandbox.server import Sandbox
 from advisor.sources.pg_stat_statements import Availability
 from advisor.sources.pg_stat_statements import read as read_statistics
 from advisor.sql.quote import quote_identifier
-from advisor.validate.lab import Lab, open_lab, sandbox_use, scale_notice
 from advisor.validate.publish import publish
+from advisor.validate.state import RunState
 from advisor.validate.statements import runnables
+from advisor.validate.target import Target
 from advisor.validate.trial import try_findings
-from advisor.workload.digest import Digest
 from advisor.workload.read import add_statistics, read_workload
 
 Progress = Callable[[str, int, int], None]
@@ -74,10 +69,10 @@ def analyze(
         raise UsageError("nothing to analyze", hint="Give a log, a plan, a .sql file, or a database's URL.")
     _refuse_two_catalogs(dsn, schema)
     rules = _rules(options, wanting_migrations=False)
-    state = _State(command="analyze")
+    state = RunState(command="analyze")
     try:
         with server_expected(), ExitStack() as stack:
-            return _analyze(state, _Sources(stack, dsn, schema, options), files, rules, options, progress)
+            return _analyze(state, Target(stack, dsn, schema, options), files, rules, options, progress)
     except KeyboardInterrupt as stop:
         raise Interrupted(state.report(complete=False)) from stop
 
@@ -99,98 +94,17 @@ def check(
     """
     _refuse_two_catalogs(dsn, schema)
     rules = _rules(options, wanting_migrations=True)
-    state = _State(command="check")
+    state = RunState(command="check")
     try:
         with server_expected(), ExitStack() as stack:
-            return _check(state, _Sources(stack, dsn, schema, options), migrations, workload, rules, options, progress)
+            return _check(state, Target(stack, dsn, schema, options), migrations, workload, rules, options, progress)
     except KeyboardInterrupt as stop:
         raise Interrupted(state.report(complete=False)) from stop
 
 
-@dataclass(slots=True, kw_only=True)
-class _State:
-    """What is known so far: the one thing that changes during a run, so that a stopped one can still report."""
-
-    command: str
-    digest: Digest = field(default_factory=Digest)
-    parts: dict[str, object] = field(default_factory=dict)
-
-    def report(self, *, complete: bool = True) -> Report:
-        parts = dict(self.parts)
-        if "workload" not in parts:
-            parts["workload"] = self.digest.freeze()
-        return replace(Report(command=self.command, complete=complete), **parts)  # type: ignore[arg-type]
-
-    def add(self, **parts: object) -> None:
-        self.parts.update(parts)
-
-    def diagnose(self, level: str, messages: Sequence[str]) -> None:
-        known = self.parts.get("diagnostics", ())
-        assert isinstance(known, tuple)
-        new = tuple(Diagnostic(level=level, message=m) for m in dict.fromkeys(messages))  # type: ignore[arg-type]
-        self.parts["diagnostics"] = (*known, *(d for d in new if d not in known))
-
-
-@dataclass(frozen=True, slots=True)
-class _Sources:
-    """Where the catalog comes from, and the throwaway server, opened at most once and closed with the stack."""
-
-    stack: ExitStack
-    dsn: str | None
-    schema: str | None
-    options: Options
-    _opened: list[Sandbox] = field(default_factory=list)
-
-    def catalog(self, state: _State) -> Catalog | None:
-        """The catalog of the database, or of the schema file loaded into the throwaway server."""
-        if self.dsn is not None:
-            with closing(connect(self.dsn)) as connection:
-                return read_catalog(connection)
-        if self.schema is None:
-            return None
-        if self.options.sandbox == "off":
-            raise UsageError(
-                "--schema needs a throwaway server to be read",
-                why="it is loaded, not parsed",
-                hint="Drop --sandbox off.",
-            )
-        text = schema_text(self.schema)
-        sandbox = self.sandbox(None)
-        sandbox.create_database("schema")
-        state.diagnose("warning", load_schema(sandbox, text, database="schema"))
-        with sandbox.connect("schema") as connection:
-            return read_catalog(connection)
-
-    def sandbox(self, catalog: Catalog | None) -> Sandbox:
-        """The throwaway server, of the target's major version where there is one at hand."""
-        if not self._opened:
-            target = catalog if self.dsn is not None else None
-            opened = open_sandbox(
-                self.options.sandbox,
-                target_major=target.server_version_num // 10000 if target else None,
-                target_system_identifier=target.system_identifier if target else None,
-            )
-            self._opened.append(self.stack.enter_context(opened))
-        return self._opened[0]
-
-    def lab(self, state: _State, evidence: Evidence) -> Lab | None:
-        """A filled database to try advice on; None where none is wanted or there is no schema to build."""
-        catalog = evidence.catalog
-        if catalog is None or self.options.sandbox == "off":
-            return None
-        sandbox = self.sandbox(catalog)
-        schema = Path(self.schema) if self.schema else None
-        lab = open_lab(sandbox, catalog, evidence.profile, schema=schema)
-        state.diagnose("warning", lab.warnings)
-        notices = (sandbox.notice, scale_notice(lab))
-        state.diagnose("info", [notice for notice in notices if notice])
-        state.add(sandboxes=(sandbox_use(lab, catalog.server_version_num if self.dsn else None),))
-        return lab
-
-
 def _analyze(
-    state: _State,
-    sources: _Sources,
+    state: RunState,
+    target: Target,
     files: Sequence[str],
     rules: Sequence[Rule],
     options: Options,
@@ -198,14 +112,14 @@ def _analyze(
 ) -> Report:
     deadline = _deadline(options)
     workload = _read_files(state, files, options, progress)
-    catalog = sources.catalog(state)
-    if not files and sources.dsn is not None:
-        workload = _read_statistics(state, sources.dsn, options)
+    catalog = target.catalog(state)
+    if not files and target.dsn is not None:
+        workload = _read_statistics(state, target.dsn, options)
     state.add(workload=workload)
     evidence, ran = _judge(state, workload, catalog, rules, options)
     progress("Preparing a throwaway PostgreSQL", 0, 1)
     wanted = any(finding.remedies for finding in ran.findings)
-    lab = sources.lab(state, evidence) if wanted else None
+    lab = target.lab(state, evidence) if wanted else None
     trials = try_findings(lab, ran.findings, evidence, deadline=deadline, progress=progress)
     published = publish(ran.findings, trials.recommendations)
     state.add(
@@ -217,7 +131,7 @@ def _analyze(
 
 
 def _judge(
-    state: _State, workload: Workload, catalog: Catalog | None, rules: Sequence[Rule], options: Options
+    state: RunState, workload: Workload, catalog: Catalog | None, rules: Sequence[Rule], options: Options
 ) -> tuple[Evidence, RuleRun]:
     usages = usages_of(workload, catalog)
     profile, assumptions = believe(catalog, workload, usages, options.table_rows) if catalog else ({}, ())
@@ -236,8 +150,8 @@ def _judge(
 
 
 def _check(
-    state: _State,
-    sources: _Sources,
+    state: RunState,
+    target: Target,
     migrations: Sequence[str],
     inputs: Sequence[str],
     rules: Sequence[Rule],
@@ -249,12 +163,12 @@ def _check(
     files = read_migrations(migrations)
     workload = _read_files(state, inputs, options, progress)
     state.add(workload=workload)
-    catalog = sources.catalog(state) or _empty_catalog(sources)
+    catalog = target.catalog(state) or target.empty_catalog()
     usages = usages_of(workload, catalog)
     profile, assumptions = believe(catalog, workload, usages, options.table_rows)
     evidence = Evidence(workload=workload, catalog=catalog, usages=usages, profile=profile)
     progress("Preparing a throwaway PostgreSQL", 0, 1)
-    lab = sources.lab(state, evidence)
+    lab = target.lab(state, evidence)
     assert lab is not None
     with lab.connect() as connection:
         queries = runnables(workload.queries, usages, connection).values()
@@ -265,7 +179,7 @@ def _check(
         files,
         [(query.query_id, query.statements[0], query.weight) for query in queries if query.statements],
         missing=lab.warnings,
-        settings=_session_settings(catalog) if sources.dsn else None,
+        settings=_session_settings(catalog) if target.dsn else None,
         on_file=lambda file: progress("Running migrations", numbered[file.file], len(files)),
     )
     evidence = replace(evidence, migrations=gate.migrations, catalog_after=gate.catalog_after)
@@ -282,22 +196,6 @@ def _check(
     )
     state.diagnose("error", [d.message for d in ran.diagnostics])
     return state.report()
-
-
-def schema_text(path: str) -> str:
-    """The text of a schema file.
-
-    Raises:
-        InputError: it cannot be read, or is not text.
-    """
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{path} is not SQL text", why="it is not UTF-8", hint="Give pg_dump --schema-only in its plain format."
-        ) from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}", why=error.strerror or str(error)) from None
 
 
 def _split_inputs(inputs: Sequence[str], dsn: str | None) -> tuple[list[str], str | None]:
@@ -320,7 +218,7 @@ def _rules(options: Options, *, wanting_migrations: bool) -> tuple[Rule, ...]:
     return tuple(rule for rule in chosen if ("migrations" in rule.needs) == wanting_migrations)
 
 
-def _read_statistics(state: _State, dsn: str, options: Options) -> Workload:
+def _read_statistics(state: RunState, dsn: str, options: Options) -> Workload:
     """The workload in the database's `pg_stat_statements`; empty, and says why, where that cannot be read."""
     available = Availability()
     with closing(connect(dsn)) as connection:
@@ -351,7 +249,7 @@ def _filtered(workload: Workload, options: Options) -> Workload:
     )
 
 
-def _read_files(state: _State, files: Sequence[str], options: Options, progress: Progress) -> Workload:
+def _read_files(state: RunState, files: Sequence[str], options: Options, progress: Progress) -> Workload:
     """The workload of the files.
 
     Raises:
@@ -370,14 +268,6 @@ def _read_files(state: _State, files: Sequence[str], options: Options, progress:
             hint="Give the log's own --prefix, or a lower --min-coverage.",
         )
     return _filtered(workload, options)
-
-
-def _empty_catalog(sources: _Sources) -> Catalog:
-    """Without a schema the migrations build the database from nothing."""
-    sandbox = sources.sandbox(None)
-    sandbox.create_database("schema")
-    with sandbox.connect("schema") as connection:
-        return read_catalog(connection)
 
 
 def _session_settings(catalog: Catalog) -> dict[str, str]:
