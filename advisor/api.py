@@ -24,6 +24,7 @@ from advisor.sandbox.gone import server_expected
 from advisor.sources.pg_stat_statements import Availability
 from advisor.sources.pg_stat_statements import read as read_statistics
 from advisor.sql.quote import quote_identifier
+from advisor.validate.lab import FACTS_ROW_BUDGET, ROW_BUDGET
 from advisor.validate.publish import publish
 from advisor.validate.state import RunState
 from advisor.validate.statements import runnables
@@ -168,7 +169,7 @@ def _check(
     profile, assumptions = believe(catalog, workload, usages, options.table_rows)
     evidence = Evidence(workload=workload, catalog=catalog, usages=usages, profile=profile)
     progress("Preparing a throwaway PostgreSQL", 0, 1)
-    lab = target.lab(state, evidence)
+    lab = target.lab(state, evidence, ROW_BUDGET if workload.queries else FACTS_ROW_BUDGET)
     assert lab is not None
     with lab.connect() as connection:
         queries = runnables(workload.queries, usages, connection).values()

@@ -13,7 +13,7 @@ from advisor.model.options import Options
 from advisor.sandbox.load import load_schema
 from advisor.sandbox.open import open_sandbox
 from advisor.sandbox.server import Sandbox
-from advisor.validate.lab import Lab, open_lab, sandbox_use, scale_notice
+from advisor.validate.lab import ROW_BUDGET, Lab, open_lab, sandbox_use, scale_notice
 from advisor.validate.state import RunState
 
 
@@ -66,16 +66,16 @@ class Target:
             self._opened.append(self.stack.enter_context(opened))
         return self._opened[0]
 
-    def lab(self, state: RunState, evidence: Evidence) -> Lab | None:
+    def lab(self, state: RunState, evidence: Evidence, row_budget: int = ROW_BUDGET) -> Lab | None:
         """A filled database to try advice on; None where none is wanted or there is no schema to build."""
         catalog = evidence.catalog
         if catalog is None or self.options.sandbox == "off":
             return None
         sandbox = self.sandbox(catalog)
         schema = Path(self.schema) if self.schema else None
-        lab = open_lab(sandbox, catalog, evidence.profile, schema=schema)
+        lab = open_lab(sandbox, catalog, evidence.profile, schema=schema, row_budget=row_budget)
         state.diagnose("warning", lab.warnings)
-        notices = (sandbox.notice, scale_notice(lab))
+        notices = (sandbox.notice, scale_notice(lab) if row_budget == ROW_BUDGET else None)
         state.diagnose("info", [notice for notice in notices if notice])
         state.add(sandboxes=(sandbox_use(lab, catalog.server_version_num if self.dsn else None),))
         return lab
