@@ -15,13 +15,25 @@ from types import FrameType
 from advisor.errors import AdvisorError
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, unwinding like Ctrl-C so that servers and folders are cleared away."""
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM, unwinding alike so that servers and folders are cleared away.
+
+    A class of its own for Ctrl-C, too: Python ends with the signal instead of the exit code once a plain
+    KeyboardInterrupt has passed through an `exec` of a text, and libraries do that when they are loaded
+    (`run_eval_code_obj` in CPython's `pythonrun.c`).
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its code; no error of a user's making shows a traceback."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Else it is ignored, as in a shell's background job, and stays so.
+        signal.signal(signal.SIGINT, _stop)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that does not know a character gets its number instead of an error.
@@ -81,7 +93,7 @@ def _give_up_stdout() -> None:
 
 def _stopped(stop: KeyboardInterrupt) -> int:
     print("stopped", file=sys.stderr)  # noqa: T201 - click may not be loaded yet
-    return 143 if isinstance(stop, Terminated) else 130
+    return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
 
 
 def _say(error: AdvisorError) -> None:
@@ -91,5 +103,5 @@ def _say(error: AdvisorError) -> None:
     print(printable(text).replace("\n", "\n  "), file=sys.stderr)  # noqa: T201
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise Stopped(number)

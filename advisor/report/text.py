@@ -20,6 +20,9 @@ WIDTH = 80
 DEFAULT_TOP = 20
 """Cards shown; the JSON document has all."""
 
+_UNKNOWN_SHOWN = 3
+"""Classes of lines that were not understood; the JSON document has all."""
+
 _COLOURS = {"error": "bold red", "warning": "bold yellow", "info": "bold blue"}
 _REFUTED = frozenset({"no_gain", "not_equivalent", "regressed"})
 _STATUS = {
@@ -99,6 +102,11 @@ def _head(report: Report) -> Iterator[Text]:
     if coverage.bytes_total and coverage.bytes_classified < coverage.bytes_total:
         share = share_text(coverage.bytes_classified / coverage.bytes_total)
         yield _text(f"{share} of the input was understood.")
+        yield from (_text(f"  {count_text(u.count, 'line')} like {u.sample}") for u in coverage.unknown[:_UNKNOWN_SHOWN])
+    if coverage.statements_unparsed:
+        yield _text(f"{count_text(coverage.statements_unparsed, 'statement')} did not parse and could not be judged.")
+    if coverage.oversized:
+        yield _text(f"{count_text(coverage.oversized, 'statement')} too large to be read.")
     for sandbox in report.sandboxes:
         yield _text(
             f"Tried on {sandbox.id}: {sandbox.provider} PostgreSQL {sandbox.server_version}, {sandbox.rows} rows"
@@ -215,6 +223,8 @@ def _migration(migration: Migration, console: Console) -> Iterator[Text]:
     if migration.error:
         yield from _wrapped(_text(f"cannot be judged: {migration.error}", style="red"), console, first="  ")
     for statement in migration.statements:
+        if statement.kind == "Transaction" and not statement.error:
+            continue
         line = _text(f"line {statement.line}: {_shortened(statement.sql, 100)}")
         yield from _wrapped(line, console, first="  ", hanging="    ")
         yield from _wrapped(_text(_facts(statement), style="dim"), console, first="      ", hanging="      ")
