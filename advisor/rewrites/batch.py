@@ -1,6 +1,6 @@
 """One look-up per row into one look-up for all rows: `key = $1` becomes `key = ANY($1)`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postgast import pg_query_pb2 as pb
 
@@ -35,14 +35,22 @@ class Batch:
     key_added: bool
 
 
-def batch(proposal: BatchProposal, sample: Sample) -> Batch | None:
+def batch(proposal: BatchProposal, sample: Sample, *, unique: bool = False) -> Batch | None:
     """The batched form of a look-up as it was sent; None where its rows could not be told apart by key afterwards.
 
     That is so for a LIMIT, DISTINCT, grouping, an aggregate, a set operation or a lock: each of those speaks of one
-    key's rows alone.
+    key's rows alone. Where the key is `unique`, a LIMIT of one row or more says nothing and is left out.
+
+    Raises:
+        SqlError: the statement does not parse, or cannot be written back as text.
     """
     tree = parse(sample.sql)
     select = tree.stmts[0].stmt.select_stmt
+    if unique and len(tree.stmts) == 1 and len(select.from_clause) == 1 and _is_idle_limit(select, sample):
+        for name in ("limit_count", "limit_offset", "limit_option"):
+            select.ClearField(name)
+        select.limit_option = pb.LIMIT_OPTION_DEFAULT
+        sample = replace(sample, sql=deparse(tree))
     if len(tree.stmts) != 1 or not tree.stmts[0].stmt.HasField("select_stmt") or not _row_by_row(select):
         return None
     condition = _key_condition(select.where_clause, proposal.column)
@@ -72,6 +80,23 @@ def batch(proposal: BatchProposal, sample: Sample) -> Batch | None:
 
 def _condition(text: str) -> pb.Node:
     return parse(f"SELECT WHERE {text}").stmts[0].stmt.select_stmt.where_clause
+
+
+def _is_idle_limit(select: pb.SelectStmt, sample: Sample) -> bool:
+    """Whether the LIMIT lets one row through, at least,."""
+    if not select.HasField("limit_count") or not select.from_clause[0].HasField("range_var"):
+        return False
+    offset = _limit_number(select.limit_offset, sample) if select.HasField("limit_offset") else 0
+    limit = _limit_number(select.limit_count, sample)
+    return offset == 0 and limit is not None and limit >= 1
+
+
+def _limit_number(node: pb.Node, sample: Sample) -> int | None:
+    if node.HasField("a_const"):
+        return node.a_const.ival.ival if not node.a_const.isnull else None
+    number = node.param_ref.number if node.HasField("param_ref") else 0
+    text = sample.parameters[number - 1] if sample.parameters and 1 <= number <= len(sample.parameters) else None
+    return int(text) if text is not None and text.isdecimal() else None
 
 
 def _row_by_row(select: pb.SelectStmt) -> bool:

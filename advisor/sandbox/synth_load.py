@@ -22,8 +22,8 @@ from advisor.sandbox.synth_table import (
     make_keys,
     make_plan,
     sample_of_unknown,
+    spelled_by_server,
     valid_facts,
-    with_offsets,
     yields,
 )
 from advisor.sandbox.synth_types import is_known
@@ -61,7 +61,7 @@ def _facts(load: Load, shape: TableShape) -> dict[str, Facts]:
     for column in shape.columns:
         known = profile.columns.get(column.name, ColumnProfile())
         raw = valid_facts(load.connection, column, raw_facts(column, known, profile.rows, rows))
-        raw = with_offsets(load.connection, column, raw)
+        raw = spelled_by_server(load.connection, column, raw)
         if raw.correlation is None and column.base_name in ("timestamp", "timestamptz", "date"):
             raw = replace(raw, correlation=1.0 if _CREATED.fullmatch(column.name) else None)
         if not is_known(column) and not raw.common:

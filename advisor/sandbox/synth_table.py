@@ -101,22 +101,31 @@ def valid_facts(connection: Connection, column: ColumnShape, facts: Facts) -> Fa
     return restricted(facts, frozenset(keep)) if len(keep) < len(set(texts)) else facts
 
 
-def with_offsets(connection: Connection, column: ColumnShape, facts: Facts) -> Facts:
-    """The facts of a timestamptz, its values spelled by the server: without an offset they are in the session's zone.
+_SPELLED_IN_WAYS = frozenset(
+    {"timestamptz", "uuid", "inet", "cidr", "macaddr", "macaddr8", "bytea", "interval", "jsonb"}
+)
+"""Types of which one value has several texts: a UUID without hyphens, a moment in the session's zone."""
+
+
+def spelled_by_server(connection: Connection, column: ColumnShape, facts: Facts) -> Facts:
+    """The facts with each value in the server's own spelling, so that equal values are equal texts.
 
     The values must be ones that the server takes.
     """
-    if column.base_name != "timestamptz":
-        return facts
     texts = list(dict.fromkeys([*(value for value, _ in facts.common), *facts.seen, *facts.histogram]))
-    if not texts:
+    if column.base_name not in _SPELLED_IN_WAYS or not texts:
         return facts
-    query = "SELECT array_agg(v::timestamptz::text ORDER BY n) FROM unnest(%s::text[]) WITH ORDINALITY AS u(v, n)"
-    row = connection.execute(query, [texts]).fetchone()
+    query = (
+        f"SELECT array_agg(v::{column.base_name}::text ORDER BY n) FROM unnest(%s::text[]) WITH ORDINALITY AS u(v, n)"
+    )
+    row = connection.execute(query.encode(), [texts]).fetchone()
     spelled = dict(zip(texts, row[0] if row else texts, strict=True))
+    common: dict[str, float] = {}
+    for value, share in facts.common:
+        common[spelled[value]] = common.get(spelled[value], 0.0) + share
     return replace(
         facts,
-        common=tuple((spelled[value], share) for value, share in facts.common),
+        common=tuple(common.items()),
         seen=tuple(dict.fromkeys(spelled[value] for value in facts.seen)),
         histogram=tuple(spelled[value] for value in facts.histogram),
     )

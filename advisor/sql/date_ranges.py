@@ -81,7 +81,26 @@ def with_half_open_ranges(sql: str, wanted: Callable[[DateRange], bool]) -> str 
             condition = parse(f"SELECT WHERE {found.sql}").stmts[0].stmt.select_stmt.where_clause
             node.CopyFrom(condition)
             replaced = True
+    if replaced:
+        _flatten(tree)
     return deparse(tree) if replaced else None
+
+
+def _flatten(tree: Message) -> None:
+    """An AND that stands directly in an AND becomes part of it, as the grammar has it."""
+    for node in _nodes(tree):
+        if not node.HasField("bool_expr") or node.bool_expr.boolop != pb.AND_EXPR:
+            continue
+        arguments = [
+            inner for each in node.bool_expr.args for inner in (each.bool_expr.args if _is_and(each) else (each,))
+        ]
+        if len(arguments) != len(node.bool_expr.args):
+            flat = pb.BoolExpr(boolop=pb.AND_EXPR, args=arguments)
+            node.bool_expr.CopyFrom(flat)
+
+
+def _is_and(node: pb.Node) -> bool:
+    return bool(node.HasField("bool_expr") and node.bool_expr.boolop == pb.AND_EXPR)
 
 
 def _matches(tree: Message) -> Iterator[tuple[pb.Node, DateRange]]:

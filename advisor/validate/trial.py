@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import psycopg
 
+from advisor.engine.relations import is_unique
+from advisor.errors import SqlError
 from advisor.indexes.candidates import candidates
 from advisor.indexes.ddl import create_index
 from advisor.model.advice import (
@@ -18,12 +20,14 @@ from advisor.model.advice import (
     IndexNeed,
     Recommendation,
     Remedy,
+    Rewrite,
     RewriteProposal,
     Verdict,
 )
 from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
 from advisor.model.report import Selection
+from advisor.model.workload import Query, Sample
 from advisor.rewrites.batch import Batch, batch
 from advisor.rewrites.half_open_range import rewrite
 from advisor.sql.pretty import pretty
@@ -183,7 +187,7 @@ def _rewritten(
 ) -> Iterator[Recommendation]:
     query = evidence.workload.query(proposal.query_id)
     samples = query.samples[:MAX_SAMPLES] if query else ()
-    rewrites = [found for sample in samples if (found := rewrite(proposal, sample)) is not None]
+    rewrites = [found for sample in samples if (found := _rewrite(proposal, sample)) is not None]
     if query is None or not rewrites:
         return
     needed = candidates([proposal.index], evidence.catalog) if proposal.index and evidence.catalog else ()
@@ -208,12 +212,30 @@ def _rewritten(
     )
 
 
+def _rewrite(proposal: RewriteProposal, sample: Sample) -> Rewrite | None:
+    """The sample rewritten; None where it cannot be written down safely."""
+    try:
+        return rewrite(proposal, sample)
+    except SqlError:
+        return None
+
+
 def _batched(
     bench: _Bench | None, finding: Finding, proposal: BatchProposal, evidence: Evidence
 ) -> Iterator[Recommendation]:
     query = evidence.workload.query(proposal.query_id)
-    form: Batch | None = batch(proposal, query.samples[0]) if query and query.samples else None
-    if query is None or form is None:
+    if query is None:
+        return
+    form = _batch(proposal, query, evidence)
+    if form is None:
+        yield Recommendation(
+            id="",
+            kind="application",
+            safety="review",
+            notes=(_BATCH_BY_HAND.format(column=proposal.column),),
+            findings=(finding.key,),
+            verdict=_ADVICE,
+        )
         return
     verdict = NO_SANDBOX if bench is None else try_batch(bench.lab, bench.connections, proposal, form, query.calls)
     notes = [f"${form.parameter} is the array of all keys that the page needs; run it once, before the loop."]
@@ -229,6 +251,22 @@ def _batched(
         findings=(finding.key,),
         verdict=verdict,
     )
+
+
+_BATCH_BY_HAND = (
+    "Ask once for all keys: a join with the query before it, or {column} = ANY($1) with GROUP BY {column} for counts"
+    " and sums and DISTINCT ON ({column}) or a LATERAL join for the first rows of each key."
+)
+
+
+def _batch(proposal: BatchProposal, query: Query, evidence: Evidence) -> Batch | None:
+    """The batched form of the query's first sample; None where there is none that is sure to be right."""
+    table = evidence.catalog.tables.get(proposal.table) if evidence.catalog else None
+    unique = table is not None and is_unique(table, proposal.column)
+    try:
+        return batch(proposal, query.samples[0], unique=unique) if query.samples else None
+    except SqlError:
+        return None
 
 
 def _merged(recommendations: Iterable[Recommendation]) -> Iterator[Recommendation]:
