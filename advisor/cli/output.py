@@ -96,13 +96,12 @@ def _is_regular(path: Path) -> bool:
 
 
 def _write(path: Path, text: str) -> None:
-    target = path.resolve()
     try:
-        if target.exists() and not _is_regular(target):
+        if path.exists() and not _is_regular(path):
             # A device or a pipe: there is nothing to replace.
-            target.write_text(text, encoding="utf-8")
-            return
-        _replace(target, text)
+            path.write_text(text, encoding="utf-8", errors="replace")
+        else:
+            _replace(path.resolve(), text)
     except OSError as error:
         raise UsageError(f"cannot write {path}", why=error.strerror or str(error)) from None
 
