@@ -15,6 +15,7 @@ from advisor.sandbox.load import load_schema
 from advisor.sandbox.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.synthesise import adversarial, fill
+from advisor.sql.quote import quote_identifier
 
 SMALL_VARIANTS = 2
 """Small data sets: one of NULLs, duplicates, ties and boundary values, and one that is sparse."""
@@ -44,10 +45,17 @@ class Lab:
     rows: Mapping[QualifiedName, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
-    def connect(self) -> psycopg.Connection:
-        """A connection of the unprivileged login to the filled database, in autocommit mode."""
-        connection = self.sandbox.connect(self.database)
+    def connect(self, database: str | None = None) -> psycopg.Connection:
+        """A connection of the unprivileged login to the filled database (or a named one), in autocommit mode.
+
+        Names and moments mean what they mean to the catalog's own sessions.
+        """
+        connection = self.sandbox.connect(database or self.database)
         connection.autocommit = True
+        path = ", ".join(map(quote_identifier, self.catalog.search_path))
+        connection.execute("SELECT set_config('search_path', %s, false)", [path])
+        if "TimeZone" in self.catalog.settings:
+            connection.execute("SELECT set_config('TimeZone', %s, false)", [self.catalog.settings["TimeZone"]])
         return connection
 
 
@@ -67,9 +75,7 @@ def datasets(lab: Lab) -> Iterator[Sequence[psycopg.Connection]]:
             with lab.sandbox.connect(name) as owner:
                 owner.autocommit = True
                 adversarial(owner, lab.catalog, lab.profile, variant=variant)
-            connection = stack.enter_context(lab.sandbox.connect(name))
-            connection.autocommit = True
-            connections.append(connection)
+            connections.append(stack.enter_context(lab.connect(name)))
         yield connections
 
 

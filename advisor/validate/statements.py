@@ -1,10 +1,9 @@
 """Queries of the workload as statements that can be planned and run on the throwaway server."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import psycopg
-from psycopg import sql as pgsql
 
 from advisor.errors import SqlError
 from advisor.model.advice import IndexNeed
@@ -12,7 +11,9 @@ from advisor.model.names import QualifiedName
 from advisor.model.usage import Usage
 from advisor.model.workload import Query, Sample
 from advisor.sql.bind import count_parameters, inline_parameters
+from advisor.sql.parameters import parameter_uses
 from advisor.sql.vet import vet_statement
+from advisor.validate.values import Values
 
 MAX_SAMPLES = 3
 """Executions of one query that are tried: more than one, so that no lucky constant decides."""
@@ -36,13 +37,17 @@ class Runnable:
 def runnables(
     queries: Iterable[Query], usages: Mapping[str, Usage], connection: psycopg.Connection
 ) -> dict[str, Runnable]:
-    """Every query that is understood, by id. Parameters without values get some from the synthesised rows."""
+    """Every query that is understood, by id. Parameters without values get some from the synthesised rows.
+
+    `connection` is the unprivileged login's, in autocommit mode. Raises psycopg.OperationalError where it is lost.
+    """
+    values = Values(connection)
     found = {}
     for query in queries:
         usage = usages.get(query.id)
         if usage is None or usage.kind == "utility":
             continue
-        found[query.id] = _runnable(query, usage, connection)
+        found[query.id] = _runnable(query, usage, values)
     return found
 
 
@@ -57,24 +62,25 @@ def probes(needs: Iterable[IndexNeed]) -> dict[str, Runnable]:
     return found
 
 
-def _runnable(query: Query, usage: Usage, connection: psycopg.Connection) -> Runnable:
+def _runnable(query: Query, usage: Usage, values: Values) -> Runnable:
     statements: list[str] = []
     reason = None
-    samples = query.samples or (Sample(sql=query.sql),)
-    for sample in samples[:MAX_SAMPLES]:
+    for sample in query.samples[:MAX_SAMPLES] or (Sample(sql=query.sql),):
         try:
-            text = _with_values(sample, usage, connection)
-        except (SqlError, psycopg.Error) as error:
-            reason = str(error).splitlines()[0]
-            continue
-        vetted = vet_statement(text)
-        if vetted.reason is not None:
-            reason = vetted.reason
-        elif text not in statements:
-            statements.append(text)
+            found = list(_with_values(sample, query, usage, values))
+        except SqlError as error:
+            reason = error.what
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            reason = error.diag.message_primary or str(error).splitlines()[0]
+        else:
+            refused = [vetted.reason for text in found if (vetted := vet_statement(text)).reason is not None]
+            reason = next(iter(refused), reason)
+            statements += [text for text in found if not refused and text not in statements]
     return Runnable(
         query_id=query.id,
-        statements=tuple(statements),
+        statements=tuple(statements[:MAX_SAMPLES]),
         weight=float(max(query.calls, 1)),
         tables=usage.tables,
         writes=usage.kind != "select",
@@ -82,39 +88,18 @@ def _runnable(query: Query, usage: Usage, connection: psycopg.Connection) -> Run
     )
 
 
-def _with_values(sample: Sample, usage: Usage, connection: psycopg.Connection) -> str:
+def _with_values(sample: Sample, query: Query, usage: Usage, values: Values) -> Iterator[str]:
+    """The sample as it was sent; where its values are not known, with several from the rows."""
     wanted = count_parameters(sample.sql)
     if wanted == 0:
-        return sample.sql
+        yield sample.sql
+        return
     if sample.parameters is not None and len(sample.parameters) >= wanted:
-        return inline_parameters(sample.sql, sample.parameters)
-    return inline_parameters(sample.sql, _values_from_rows(wanted, usage, connection))
-
-
-def _values_from_rows(wanted: int, usage: Usage, connection: psycopg.Connection) -> Sequence[str | None]:
-    """A value for each parameter: of the column it is compared with, taken from the middle of its rows; else 10.
-
-    Ten is what a LIMIT or an OFFSET, the parameters that are compared with nothing, can be.
-    """
-    values: list[str | None] = ["10"] * wanted
-    for scope in usage.scopes:
-        tables = {use.alias: use.table for use in scope.tables}
-        for predicate in scope.predicates:
-            table = tables.get(predicate.alias)
-            numbers = [v.number for v in (predicate.value, *predicate.value.items) if v.kind == "parameter"]
-            if table is None or predicate.column is None or predicate.implied:
-                continue
-            for number in numbers:
-                if number is not None and 1 <= number <= wanted:
-                    values[number - 1] = _middle_value(table, predicate.column, connection)
-    return values
-
-
-def _middle_value(table: QualifiedName, column: str, connection: psycopg.Connection) -> str | None:
-    statement = pgsql.SQL(
-        "SELECT {column}::text FROM (SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1000) AS sample"
-        " ORDER BY {column} OFFSET (SELECT count(*) / 2 FROM (SELECT 1 FROM {table} WHERE {column} IS NOT NULL"
-        " LIMIT 1000) AS counted) LIMIT 1"
-    ).format(column=pgsql.Identifier(column), table=pgsql.Identifier(table.schema, table.name))
-    row = connection.execute(statement).fetchone()
-    return row[0] if row else None
+        yield inline_parameters(sample.sql, sample.parameters)
+        return
+    uses = parameter_uses(sample.sql)
+    # Before the server sees any part of it.
+    if (reason := vet_statement(uses.text).reason) is not None:
+        raise SqlError(reason)
+    rows_per_call = query.rows / query.calls if query.rows is not None and query.calls else None
+    yield from values.statements(uses, usage, rows_per_call)
