@@ -42,6 +42,10 @@ DEFAULT_DISTINCT = 200
 COMMON_SHARE = 0.01
 """A value that a plan shows in this share of the rows or more is one of a column's common values."""
 
+ASKED_NULLS = 0.5
+"""NULLs of a column that statements test for NULL. `deleted_at` is NULL in nearly every row, `locked_at` in few: where
+neither statistics nor a plan tell, the test is not taken for one that finds few rows."""
+
 TIME_SPAN = timedelta(days=365)
 """What the timestamps of a table span where nothing else is known: a year up to the end of the input."""
 
@@ -77,6 +81,8 @@ def column_profile(evidence: ColumnEvidence) -> ColumnProfile:
     profile = replace(_by_schema(evidence) or _by_plans(evidence) or _by_constants(evidence), seen=seen)
     if evidence.column.not_null:
         profile = replace(profile, null_fraction=0.0)
+    elif profile.null_fraction is None and evidence.constants.nulls:
+        profile = replace(profile, null_fraction=ASKED_NULLS)
     low, high = _ends(evidence)
     return replace(profile, low=profile.low or low, high=profile.high or high)
 

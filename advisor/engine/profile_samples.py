@@ -11,6 +11,9 @@ from advisor.model.usage import Predicate, Scope, Usage, Value
 from advisor.model.workload import Query, Workload
 from advisor.sql.usage import usage_of
 
+_COMPARED = frozenset({"equality", "range", "not_equal"})
+_NULL_TESTS = frozenset({"is_null", "is_not_null"})
+
 ColumnName = tuple[QualifiedName, str]
 
 
@@ -22,12 +25,14 @@ class Constants:
         equal: values of equalities, lists and inequalities.
         bounds: ends of ranges, but for `open_starts`: those of ranges without an end, which may begin long before
             the first row.
+        nulls: how often it is asked whether the column is NULL.
         by_query: the values of equalities, by the query that brought them.
     """
 
     equal: Counter[str] = field(default_factory=Counter)
     bounds: Counter[str] = field(default_factory=Counter)
     open_starts: Counter[str] = field(default_factory=Counter)
+    nulls: int = 0
     by_query: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     @property
@@ -68,12 +73,13 @@ def _executions(query: Query, usage: Usage | None, catalog: Catalog) -> Iterator
 
 
 def _note(seen: dict[ColumnName, Constants], query_id: str, usage: Usage, parameters: tuple[str | None, ...]) -> None:
-    found = [(t, p) for t, p in column_predicates(usage) if p.kind in ("equality", "range", "not_equal")]
+    found = [(t, p) for t, p in column_predicates(usage) if p.kind in _COMPARED or p.kind in _NULL_TESTS]
     ended = {(table, predicate.column) for table, predicate in found if predicate.operator in ("<", "<=")}
     for table, predicate in found:
         if predicate.column is None:
             continue
         constants = seen[table, predicate.column]
+        constants.nulls += predicate.kind in _NULL_TESTS
         for text in _texts(predicate.value, parameters):
             if predicate.kind == "range":
                 (constants.bounds if (table, predicate.column) in ended else constants.open_starts)[text] += 1

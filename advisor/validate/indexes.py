@@ -71,19 +71,17 @@ class _Bench:
         """Each query's mean over its statements."""
         return {query.query_id: mean_of([execute(self.connection, s) for s in query.statements]) for query in queries}
 
-    def using(self, index: str, queries: Iterable[Runnable]) -> list[Runnable]:
+    def using(self, candidate: IndexCandidate, queries: Iterable[Runnable]) -> list[Runnable]:
         """The queries of which some statement's plan uses the index."""
-        return [q for q in queries if any(index in plan_only(self.connection, s).indexes for s in q.statements)]
+        names, _ = built_index(self.connection, self._name(candidate))
+        return [q for q in queries if any(names & plan_only(self.connection, s).indexes for s in q.statements)]
 
     def build(self, candidate: IndexCandidate) -> tuple[float, int]:
         """Creates the index; (milliseconds, bytes)."""
         start = time.perf_counter()
         self.connection.execute(plain_create(candidate).encode())
         elapsed_ms = (time.perf_counter() - start) * 1000
-        row = self.connection.execute(
-            "SELECT pg_relation_size(%s::regclass)", [self._name(candidate).as_string(self.connection)]
-        ).fetchone()
-        return round(elapsed_ms, 1), row[0] if row else 0
+        return round(elapsed_ms, 1), built_index(self.connection, self._name(candidate))[1]
 
     def drop(self, candidate: IndexCandidate) -> None:
         """Takes the index away again."""
@@ -91,6 +89,17 @@ class _Bench:
 
     def _name(self, candidate: IndexCandidate) -> pgsql.Identifier:
         return pgsql.Identifier(candidate.table.schema, candidate.name)
+
+
+def built_index(connection: psycopg.Connection, index: pgsql.Identifier) -> tuple[frozenset[str], int]:
+    """(the names under which plans show an index, its bytes): on a partitioned table those of its partitions, too."""
+    rows = connection.execute(
+        "WITH RECURSIVE tree AS (SELECT %s::regclass::oid AS oid UNION ALL"
+        " SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN tree ON i.inhparent = tree.oid)"
+        " SELECT c.relname, pg_relation_size(c.oid) FROM tree JOIN pg_catalog.pg_class AS c USING (oid)",
+        [index.as_string(connection)],
+    ).fetchall()
+    return frozenset(name for name, _ in rows), sum(size for _, size in rows)
 
 
 def mean_of(measured: Sequence[Measured]) -> Measured:
@@ -114,7 +123,7 @@ def _try_alone(
         raise_if_gone(bench.connection, error)
         return _untested(candidate, f"it could not be built: {error.diag.message_primary}")
     try:
-        using = bench.using(candidate.name, affected)
+        using = bench.using(candidate, affected)
         after = bench.measure(using)
     finally:
         bench.drop(candidate)
@@ -140,7 +149,7 @@ def _try_together(bench: _Bench, trials: Sequence[IndexTrial], before: Mapping[s
         for trial in group:
             bench.build(trial.candidate)
         try:
-            used = [bench.using(trial.candidate.name, askers) for trial in group]
+            used = [bench.using(trial.candidate, askers) for trial in group]
             after = bench.measure(askers) if all(used) else {}
         finally:
             for trial in group:
@@ -183,7 +192,7 @@ def _choose(bench: _Bench, trials: Sequence[IndexTrial], before: Mapping[str, Me
     try:
         for trial in built:
             users = [bench.queries[q] for q in sorted(trial.used_by)]
-            if len(built) > 1 and not bench.using(trial.candidate.name, users):
+            if len(built) > 1 and not bench.using(trial.candidate, users):
                 bench.drop(trial.candidate)
                 idle.add(trial.candidate.name)
         costs = {q.query_id: _cost(bench, q) for q in bench.queries.values() if q.query_id in before}

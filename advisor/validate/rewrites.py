@@ -10,7 +10,7 @@ from advisor.indexes.ddl import plain_create
 from advisor.model.advice import IndexCandidate, Rewrite, Verdict
 from advisor.validate.compare import same_rows
 from advisor.validate.gain import compare, gains
-from advisor.validate.indexes import mean_of
+from advisor.validate.indexes import built_index, mean_of
 from advisor.validate.lab import Lab
 from advisor.validate.measure import Measured, execute
 
@@ -64,14 +64,14 @@ def _with_index(
     name = pgsql.Identifier(index.table.schema, index.name)
     connection.execute(plain_create(index).encode())
     try:
-        row = connection.execute("SELECT pg_relation_size(%s::regclass)", [name.as_string(connection)]).fetchone()
+        names, size_bytes = built_index(connection, name)
         measured = [execute(connection, r.rewritten_sql) for r in rewrites]
     finally:
         connection.execute(pgsql.SQL("DROP INDEX {}").format(name))
     verdict = _judge(base, rewrites[0].query_id, before, mean_of(measured), weight)
-    if verdict.status == "proven" and not any(index.name in m.indexes for m in measured):
+    if verdict.status == "proven" and not any(names & m.indexes for m in measured):
         verdict = replace(verdict, status="no_gain", reason="the planner does not use the index it needs")
-    verdict = replace(verdict, size_bytes=row[0] if row else None)
+    verdict = replace(verdict, size_bytes=size_bytes)
     return RewriteTrial(rewrite=rewrites[0], verdict=verdict, index=index)
 
 
