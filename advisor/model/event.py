@@ -5,6 +5,9 @@ from typing import Literal, NamedTuple
 EventKind = Literal["statement", "plan", "error", "connection", "disconnection"]
 PlanFormat = Literal["text", "json", "xml", "yaml"]
 
+Bound = tuple[str | None, ...] | str | None
+"""Bind values; as a text where the log has them in one that nobody needed yet (see `messages.bind_values`)."""
+
 
 class Event(NamedTuple):
     """One thing that a log says happened.
@@ -19,7 +22,8 @@ class Event(NamedTuple):
         session: the session id (`%c`), else the process id as text.
         transaction: the virtual transaction id (`%v`) where the log has it.
         sql: the statement as it was sent, without a trailing semicolon.
-        parameters: bind values in order, as text; None for NULL. None where there were none.
+        parameters: bind values in order, as text, None for NULL; or the DETAIL that holds them, as it was written.
+            None where there were none.
         duration_us: microseconds, of parse + bind + execute; None where the log does not say.
         rows: rows returned, where the log says.
         plan: the text of the plan (kind `plan` only), in `plan_format`.
@@ -37,7 +41,7 @@ class Event(NamedTuple):
     user: str | None = None
     application: str | None = None
     sql: str | None = None
-    parameters: tuple[str | None, ...] | None = None
+    parameters: Bound = None
     duration_us: int | None = None
     rows: int | None = None
     plan: str | None = None

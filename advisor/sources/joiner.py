@@ -7,7 +7,7 @@ the duration on the next (`log_statement` + `log_duration`), bind values in a DE
 from typing import Any, NamedTuple
 
 from advisor.model.event import Event
-from advisor.sources.messages import MESSAGE, parse_parameters, split_plan
+from advisor.sources.messages import MESSAGE, split_plan
 from advisor.sources.tally import OVERSIZED_BYTES, Tally
 
 ERRORS = frozenset(("ERROR", "FATAL", "PANIC"))
@@ -176,7 +176,7 @@ class Joiner:
         """A DETAIL: the bind values of the open statement, if that is what it is."""
         pending = state.pending
         if pending is not None and pending[0] == "statement" and text.startswith(("Parameters: ", "parameters: ")):
-            pending[PARAMETERS] = parse_parameters(text)
+            pending[PARAMETERS] = text
 
     def flush(self, state: Session) -> None:
         """Nothing more comes for the open event of a session."""

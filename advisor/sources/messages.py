@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import orjson
 
-from advisor.model.event import PlanFormat
+from advisor.model.event import Bound, PlanFormat
 
 MESSAGE = re.compile(
     r"(?:duration: (\d+)\.(\d{3}) ms(?:  )?)?(?:(statement|parse|bind|execute|plan)\b([^:\n]*):(?: |(?=\n)|$))?(.*)",
@@ -63,6 +63,11 @@ def parse_parameters(detail: str) -> tuple[str | None, ...] | None:
     if "''" in detail:
         found = tuple([value.replace("''", "'") if value else value for value in found])
     return found or None
+
+
+def bind_values(bound: Bound) -> tuple[str | None, ...] | None:
+    """The bind values of an event, taken apart where they still are a text."""
+    return parse_parameters(bound) if isinstance(bound, str) else bound
 
 
 @lru_cache(maxsize=4096)

@@ -3,6 +3,7 @@
 Source: PostgreSQL manual, "pg_stat_statements"; `total_time` became `total_exec_time` in 13.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,14 @@ from typing import Any
 import psycopg
 from psycopg import sql as compose
 
+from advisor.errors import ConnectionFailed
+
 HIDDEN_TEXT = "<insufficient privilege>"
+
+_NAMES_REPLACED = re.compile(
+    r"(?:SAVEPOINT|RELEASE|ROLLBACK|DEALLOCATE|PREPARE\s+TRANSACTION|COMMIT\s+PREPARED)\b[^;]*\$\d", re.IGNORECASE
+)
+"""Transaction control of which 17 and later write the name as `$1`: no grammar reads that, and no table is in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,29 +49,33 @@ class Availability:
 def read(connection: psycopg.Connection[Any], availability: Availability) -> Iterator[StatementStatistics]:
     """The statements of the current database, most time first; nothing where the view is not there.
 
-    Rows of which the role may not see the text are counted in `availability.hidden`.
+    Rows of which the role may not see the text are counted in `availability.hidden`. Raises ConnectionFailed where
+    the server goes away.
     """
     availability.version = connection.info.server_version // 10000
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT n.nspname FROM pg_catalog.pg_extension e"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'"
-        )
-        row = cursor.fetchone()
-    if row is None:
-        availability.reason = (
-            "The extension pg_stat_statements is not there. It needs shared_preload_libraries ="
-            " 'pg_stat_statements', a restart, and CREATE EXTENSION pg_stat_statements."
-        )
-        return
     try:
-        rows = _rows(connection, row[0])
+        schema = _schema(connection)
+        rows = _rows(connection, schema) if schema is not None else []
     except psycopg.Error as error:
-        availability.reason = f"pg_stat_statements cannot be read: {str(error).splitlines()[0]}."
+        first = " ".join(str(error).split("\n", 1)[0].split())
+        if connection.broken:
+            raise ConnectionFailed(
+                "The database could not be read to the end.",
+                why=first,
+                hint="Check that the server is up, and run it again.",
+            ) from None
+        availability.reason = f"pg_stat_statements cannot be read: {first}."
         return
+    if schema is None:
+        availability.reason = (
+            f"The extension pg_stat_statements is not there in {connection.info.dbname}. It needs"
+            " shared_preload_libraries = 'pg_stat_statements', a restart, and CREATE EXTENSION pg_stat_statements."
+        )
     for text, database, user, calls, total, mean, lowest, highest, count in rows:
         if text is None or text == HIDDEN_TEXT:
             availability.hidden += 1
+            continue
+        if _NAMES_REPLACED.match(text):
             continue
         yield StatementStatistics(
             sql=text,
@@ -81,6 +93,15 @@ def read(connection: psycopg.Connection[Any], availability: Availability) -> Ite
             f"pg_stat_statements hides the texts of {availability.hidden} statements of other users:"
             " GRANT pg_read_all_stats to the role to see them."
         )
+
+
+def _schema(connection: psycopg.Connection[Any]) -> str | None:
+    """The schema the extension is in."""
+    row = connection.execute(
+        "SELECT n.nspname FROM pg_catalog.pg_extension e"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'"
+    ).fetchone()
+    return row[0] if row else None
 
 
 def _rows(connection: psycopg.Connection[Any], schema: str) -> list[tuple[Any, ...]]:

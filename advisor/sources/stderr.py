@@ -5,17 +5,16 @@ from collections.abc import Iterable, Iterator
 
 from advisor.errors import InputError
 from advisor.model.event import Event
-from advisor.sources.joiner import Joiner, Record, Session
-from advisor.sources.messages import localised_line, parse_parameters, second_us
+from advisor.sources.joiner import Joiner, Record
+from advisor.sources.messages import localised_line, second_us
 from advisor.sources.prefix import SEVERITIES, compile_prefix
 from advisor.sources.tally import OVERSIZED_BYTES, Tally
+from advisor.sources.timed import TimedReader
 
-_HOT = (
-    *("step", "ms", "us", "body", "bound", "session", "pid"),
-    *("second", "zone", "fraction", "transaction", "database", "user", "application"),
-)
-_COLD = ("severity", "name", "epoch", "state", "sqlstate")
-"""Fields that the hot path needs, and those that only the others do: fetching a group costs time."""
+_HOT = ("step", "ms", "us", "body", "bound", "session", "pid", "transaction", "database", "user", "application")
+_COLD = ("severity", "name", "state", "sqlstate")
+_TIME = ("second", "zone", "fraction", "epoch")
+"""Fields of a record, by when they are needed."""
 
 _MAIN_SEVERITIES = "LOG|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|DEBUG[1-5]?"
 """Those that begin a record; a block is never cut between a record and its DETAIL."""
@@ -88,9 +87,9 @@ def _record_boundary(data: bytes, starts: re.Pattern[bytes]) -> int:
 
 
 class _Reader:
-    """The hot path: one regular expression over a whole block finds, splits and classifies the records."""
+    """Hands blocks to the hot path; one regular expression finds, splits and classifies the records it leaves."""
 
-    __slots__ = ("_base", "_cold", "_hot", "_joiner", "_pattern", "_second", "_tally", "_zone", "line", "starts")
+    __slots__ = ("_cold", "_hot", "_joiner", "_pattern", "_tally", "_timed", "_times", "line", "starts")
 
     def __init__(self, joiner: Joiner, tally: Tally, prefix: str) -> None:
         head = compile_prefix(prefix)
@@ -113,11 +112,10 @@ class _Reader:
         absent = self._pattern.groups
         self._hot = tuple(names.get(field, absent) for field in _HOT)
         self._cold = tuple(names.get(field, absent) for field in _COLD)
+        self._times = tuple(names.get(field, absent) for field in _TIME)
         self._joiner = joiner
         self._tally = tally
-        self._second: str | None = None
-        self._zone: str | None = None
-        self._base: int | None = None
+        self._timed = TimedReader(prefix, joiner) if prefix.startswith(("%m ", "%t ")) else None
         self.starts = re.compile(rf"{unnamed}(?:{_MAIN_SEVERITIES}):  ".encode())
         self.line = 1
 
@@ -128,9 +126,16 @@ class _Reader:
         if "\r\n" in text:
             raw, text = raw.replace("\r\n", "\n"), text.replace("\r\n", "\n")
         unknown_before = self._tally.bytes_unknown
-        position = self._records(text, raw)
-        if position < len(text):
-            self._gap(text, raw, position, len(text))
+
+        def rest(start: int, end: int, line: int) -> int:
+            self.line = line
+            self._records(text, raw, start, end)
+            return self.line
+
+        if self._timed is None:
+            rest(0, len(text), self.line)
+        else:
+            self.line = self._timed.read(text, self.line, rest)
         # Every byte that lies in no gap lies in a record.
         unknown = self._tally.bytes_unknown - unknown_before
         self._tally.classified(len(data) - unknown)
@@ -149,95 +154,56 @@ class _Reader:
             self._tally.not_understood(gap, len(raw[start:end].encode("utf-8", "surrogateescape")))
         self.line += gap.count("\n")
 
-    def _records(self, text: str, raw: str) -> int:
-        """Feeds the joiner with the records of `text`; returns where the last one ends.
-
-        Timed statements, steps and parameters, nearly all of a busy log, are handled here; the rest by the joiner.
-        """
+    def _records(self, text: str, raw: str, start: int, end: int) -> None:
+        """Feeds the joiner with the records of a span of `text`, which begins on a line."""
         groups, joiner = self._hot, self._joiner
-        session_of, append, build = joiner.sessions.get, joiner.events.append, tuple.__new__
-        position = 0
-        for match in self._pattern.finditer(text):
+        position = start
+        for match in self._pattern.finditer(text, start, end):
             if match.start() != position:
                 self._gap(text, raw, position, match.start())
             position = match.end()
-            (
-                step, ms, us, body, bound, session, pid,
-                second, zone, fraction, transaction, database, user, application,
-            ) = match.group(*groups)  # fmt: skip
+            step, ms, us, body, bound, session, pid, transaction, database, user, application = match.group(*groups)
             line = self.line
             self.line = line + 1 if bound is None else line + 2 + bound.count("\n")
             if "\n" in body:
                 self.line += body.count("\n")
                 body = body.replace("\n\t", "\n")
+            severity, name, state_code, sqlstate = match.group(*self._cold)
             key = session or pid or ""
-            state = session_of(key) or joiner.session(key)
-            if step is None or ms is None or step == "plan" or len(body) > OVERSIZED_BYTES:
-                self._other(match, state, key, line, body)
+            if severity == "DETAIL":
+                joiner.detail(joiner.session(key), body)
                 continue
-            duration = int(ms) * 1000 + int(us)
-            if step == "parse" or step == "bind":
-                joiner.step(state, duration)
+            if severity in _PASSED_OVER:
                 continue
-            if state.steps_us or state.pending:
-                steps_us = joiner.take_steps(state)
-                if step == "execute":
-                    duration += steps_us
-            if bound is not None:
-                bound = parse_parameters(bound.replace("\n\t", "\n") if "\n" in bound else bound)
-            if second != self._second or zone != self._zone:
-                self._new_second(second, zone)
-            at = self._base
-            if at is not None and fraction is not None:
-                at += int(fraction) * 1000
-            elif second is None:
-                at = self._time(match)
-            event = (
-                "statement", at, key, transaction or None, database or None, user or None, application or None,
-                body.strip().rstrip("; \n\t"), bound, duration, None, None, None, line, None, None, 1,
-            )  # fmt: skip
-            append(build(Event, event))
-        return position
-
-    def _new_second(self, second: str | None, zone: str | None) -> None:
-        self._second, self._zone = second, zone
-        self._base = second_us(second, zone) if second and zone else None
+            message = "" if ms is None else f"duration: {ms}.{us} ms" + ("  " if step else "")
+            message += f"{step}{name or ''}: {body}" if step else body
+            record = Record(
+                at_us=self._time(match),
+                session=key,
+                transaction=transaction or None,
+                database=database or None,
+                user=user or None,
+                application=application or None,
+                line=line,
+                severity=severity,
+                message=message,
+                detail=bound.replace("\n\t", "\n") if bound is not None else None,
+                sqlstate=state_code or sqlstate or None,
+            )
+            joiner.feed(record)
+            if ms is not None:
+                # Its parameters came with it: nothing more is to be waited for.
+                joiner.flush(joiner.session(key))
+        if position < end:
+            self._gap(text, raw, position, end)
 
     def _time(self, match: re.Match[str]) -> int | None:
         """Microseconds since the epoch, of a time or of an epoch with its fraction."""
-        second, zone, fraction = match.group(*self._hot[7:10])
+        second, zone, fraction, epoch = match.group(*self._times)
         if second is None:
-            epoch = match.group(self._cold[2])
             return round(float(epoch) * 1_000_000) if epoch else None
-        if second != self._second or zone != self._zone:
-            self._new_second(second, zone)
-        return self._base + int(fraction or 0) * 1000 if self._base is not None else None
-
-    def _other(self, match: re.Match[str], state: Session, key: str, line: int, body: str) -> None:
-        """Any other record, put together again for the joiner."""
-        severity, name, _, state_code, sqlstate = match.group(*self._cold)
-        if severity == "DETAIL":
-            self._joiner.detail(state, body)
-            return
-        if severity in _PASSED_OVER:
-            return
-        step, ms, us, _, bound, _, _, _, _, _, transaction, database, user, application = match.group(*self._hot)
-        message = "" if ms is None else f"duration: {ms}.{us} ms" + ("  " if step else "")
-        message += f"{step}{name or ''}: {body}" if step else body
-        record = Record(
-            at_us=self._time(match),
-            session=key,
-            transaction=transaction or None,
-            database=database or None,
-            user=user or None,
-            application=application or None,
-            line=line,
-            severity=severity,
-            message=message,
-            detail=bound.replace("\n\t", "\n") if bound is not None else None,
-            sqlstate=state_code or sqlstate or None,
-        )
-        self._joiner.feed(record)
+        base = second_us(second, zone) if zone else None
+        return base + int(fraction or 0) * 1000 if base is not None else None
 
 
 def _without_surrogates(text: str) -> str:

@@ -1,7 +1,7 @@
 """Inputs in, Workload out: opens, detects, reads and folds."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -68,8 +68,11 @@ def read_workload(
     return digest.freeze()
 
 
-def add_statistics(digest: Digest, statistics: Iterator[StatementStatistics]) -> None:
-    """Adds the rows of `pg_stat_statements` to a digest: calls and times, no percentiles, no samples."""
+def add_statistics(digest: Digest, statistics: Iterable[StatementStatistics], name: str = "pg_stat_statements") -> None:
+    """Adds the rows of `pg_stat_statements` to a digest: calls and times, no percentiles, no samples.
+
+    `name` is what the input is to be called: the database's.
+    """
     for row in statistics:
         digest.add_summary(
             row.sql,
@@ -81,7 +84,7 @@ def add_statistics(digest: Digest, statistics: Iterator[StatementStatistics]) ->
             rows=row.rows,
             user=row.user,
         )
-    digest.inputs.append(InputFile(name="pg_stat_statements", format="pg_stat_statements", bytes=0))
+    digest.inputs.append(InputFile(name=name, format="pg_stat_statements", bytes=0))
 
 
 def _files(inputs: Sequence[str]) -> Iterator[str]:

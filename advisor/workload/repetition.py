@@ -6,7 +6,9 @@ from itertools import islice, takewhile
 from operator import is_not
 from typing import Any, NamedTuple
 
+from advisor.model.event import Bound
 from advisor.model.workload import Ancestor, Repetition, RepetitionInstance
+from advisor.sources.messages import bind_values
 from advisor.workload.skeleton import literals
 from advisor.workload.totals import QueryTotals
 
@@ -46,7 +48,7 @@ class _Instance(NamedTuple):
     duration_us: int
     gap_us: int
     parent_rows: int | None
-    keys: tuple[tuple[str, tuple[str | None, ...] | None], ...]
+    keys: tuple[tuple[str, Bound], ...]
 
 
 class _Child:
@@ -67,7 +69,7 @@ class _Child:
         self.gap_us = 0
         self.between: dict[QueryTotals, None] = {}
         self.distinct: set[int] | None = None
-        self.keys: list[tuple[str, tuple[str | None, ...] | None]] = []
+        self.keys: list[tuple[str, Bound]] = []
 
     def add(self, item: Statement) -> None:
         if self.distinct is None:
@@ -217,8 +219,9 @@ def _frozen(each: _Instance) -> RepetitionInstance:
     )
 
 
-def _values(sql: str, parameters: tuple[str | None, ...] | None) -> tuple[str | None, ...]:
+def _values(sql: str, bound: Bound) -> tuple[str | None, ...]:
     """The bind values, else the literals of the text in order, strings without their quotes."""
+    parameters = bind_values(bound)
     if parameters is not None:
         return parameters
     return tuple(

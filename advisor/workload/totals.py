@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Literal
 from zlib import crc32
 
+from advisor.model.event import Bound
 from advisor.model.sketch import LatencySketch, bucket_of
 from advisor.model.workload import Query, Sample
+from advisor.sources.messages import bind_values
 from advisor.sql.identify import Identity
 
 SLOW_SAMPLES = 3
@@ -53,12 +55,10 @@ class QueryTotals:
         self._total_us = 0
         self._durations: list[int] = []
         self._buckets: dict[int, int] = {}
-        self._slow: list[tuple[int, str, tuple[str | None, ...] | None]] = []
-        self._spread: list[tuple[int, str, tuple[str | None, ...] | None, int | None]] = []
+        self._slow: list[tuple[int, str, Bound]] = []
+        self._spread: list[tuple[int, str, Bound, int | None]] = []
 
-    def add(
-        self, at_us: int | None, duration_us: int | None, sql: str, parameters: tuple[str | None, ...] | None
-    ) -> None:
+    def add(self, at_us: int | None, duration_us: int | None, sql: str, parameters: Bound) -> None:
         """One execution."""
         if duration_us is None:
             self._untimed += 1
@@ -123,7 +123,7 @@ class QueryTotals:
             buckets[bucket] = buckets.get(bucket, 0) + count
         durations.clear()
 
-    def _keep_slow(self, duration_us: int, sql: str, parameters: tuple[str | None, ...] | None) -> None:
+    def _keep_slow(self, duration_us: int, sql: str, parameters: Bound) -> None:
         if len(sql) > SAMPLE_CHARACTERS and self._slow:
             return
         ranked = sorted((*self._slow, (duration_us, sql, parameters)), key=lambda entry: (-entry[0], entry[1]))
@@ -131,9 +131,7 @@ class QueryTotals:
         if len(self._slow) == SLOW_SAMPLES:
             self.slow_limit = self._slow[-1][0]
 
-    def _keep_spread(
-        self, key: int, sql: str, parameters: tuple[str | None, ...] | None, duration_us: int | None
-    ) -> None:
+    def _keep_spread(self, key: int, sql: str, parameters: Bound, duration_us: int | None) -> None:
         if len(sql) > SAMPLE_CHARACTERS and self._spread:
             return
         if any((entry[1], entry[2]) == (sql, parameters) for entry in self._spread):
@@ -191,10 +189,12 @@ class QueryTotals:
         )
 
     def _samples(self) -> tuple[Sample, ...]:
-        slow = [Sample(sql=sql, parameters=bound, duration_us=duration) for duration, sql, bound in self._slow]
-        taken = {(sample.sql, sample.parameters) for sample in slow}
+        slow = [
+            Sample(sql=sql, parameters=bind_values(bound), duration_us=duration) for duration, sql, bound in self._slow
+        ]
+        taken = {(sql, bound) for _, sql, bound in self._slow}
         spread = [
-            Sample(sql=sql, parameters=bound, duration_us=duration)
+            Sample(sql=sql, parameters=bind_values(bound), duration_us=duration)
             for _, sql, bound, duration in self._spread
             if (sql, bound) not in taken
         ]
@@ -202,9 +202,9 @@ class QueryTotals:
 
 
 def _distinct(
-    entries: list[tuple[int, str, tuple[str | None, ...] | None]],
-) -> list[tuple[int, str, tuple[str | None, ...] | None]]:
-    slowest: dict[tuple[str, tuple[str | None, ...] | None], int] = {}
+    entries: list[tuple[int, str, Bound]],
+) -> list[tuple[int, str, Bound]]:
+    slowest: dict[tuple[str, Bound], int] = {}
     for duration, sql, bound in entries:
         slowest.setdefault((sql, bound), duration)
     return [(duration, sql, bound) for (sql, bound), duration in slowest.items()]

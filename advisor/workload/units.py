@@ -7,6 +7,7 @@ folded at once, open ones every few hundred statements, so that memory stays fla
 
 from typing import Any
 
+from advisor.model.event import Bound
 from advisor.workload.gaps import GapModel
 from advisor.workload.repetition import Repetitions, Unit
 from advisor.workload.totals import QueryTotals
@@ -45,7 +46,7 @@ class SessionUnits:
         at_us: int | None,
         duration_us: int | None,
         sql: str,
-        parameters: tuple[str | None, ...] | None,
+        parameters: Bound,
         rows: int | None,
         trace: str | None,
         transaction: str | None,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from advisor.model.event import Event
 from advisor.sources import csvlog, jsonlog, stderr
+from advisor.sources.messages import bind_values
 from advisor.sources.prefix import infer_prefix
 from advisor.sources.tally import OVERSIZED_BYTES, Tally
 
@@ -27,7 +28,7 @@ def events_of(data: bytes, kind: str, tally: Tally, block: int = 1 << 20, prefix
 
 def comparable(event: Event, *, with_application: bool) -> tuple[object, ...]:
     heads = (event.database, event.user, event.application) if with_application else ()
-    return (event.kind, event.at_us, *heads, event.sql, event.parameters, event.duration_us)
+    return (event.kind, event.at_us, *heads, event.sql, bind_values(event.parameters), event.duration_us)
 
 
 @pytest.mark.parametrize("run", ["min0-18", "all-18"])
@@ -53,10 +54,10 @@ def test_the_awkward_statements_are_read(run: str) -> None:
     multi_line = "SELECT id,\n       note\n  FROM orders\n WHERE status = 'it''s, \"ok\"'\n\tLIMIT 5"
     assert by_sql[multi_line].duration_us is not None
     bound = by_sql["SELECT * FROM orders WHERE status = $1 AND note = $2 AND customer_id = $3"]
-    assert bound.parameters == ("it's, $2 = 'x'\nsecond 'line'", None, "3")
+    assert bind_values(bound.parameters) == ("it's, $2 = 'x'\nsecond 'line'", None, "3")
     children = [event for event in events if event.sql == "SELECT sku FROM items WHERE order_id = $1"]
-    assert [event.parameters for event in children] == [("3",), ("10",), ("17",)]
-    assert by_sql["SELECT 'ü', $1"].parameters == ("é\u2013",)
+    assert [bind_values(event.parameters) for event in children] == [("3",), ("10",), ("17",)]
+    assert bind_values(by_sql["SELECT 'ü', $1"].parameters) == ("é\u2013",)
     assert len(events) == 19
     assert all(event.duration_us is not None for event in events)
 
@@ -72,7 +73,7 @@ def test_parse_and_bind_time_belongs_to_the_execution() -> None:
     )
     events = events_of(text.encode(), "log", Tally(), prefix="%m [%p] ")
     assert [event.duration_us for event in events] == [97, 5]
-    assert [event.parameters for event in events] == [("7",), None]
+    assert [bind_values(event.parameters) for event in events] == [("7",), None]
     assert [event.line for event in events] == [4, 6]
 
 
