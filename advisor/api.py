@@ -223,7 +223,9 @@ def _read_statistics(state: RunState, dsn: str, options: Options) -> Workload:
     """The workload in the database's `pg_stat_statements`; empty, and says why, where that cannot be read."""
     available = Availability()
     with closing(connect(dsn)) as connection:
-        add_statistics(state.digest, read_statistics(connection, available))
+        rows = list(read_statistics(connection, available))
+        if available.reason is None:
+            add_statistics(state.digest, rows, connection.info.dbname)
     notes = [*available.notes]
     if available.reason is not None:
         hint = "Give a log as INPUT to judge queries; only the catalog was read."

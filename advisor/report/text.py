@@ -89,7 +89,8 @@ def _head(report: Report) -> Iterator[Text]:
     workload, coverage = report.workload, report.workload.coverage
     for source in workload.inputs:
         packed = f", {source.compression}" if source.compression else ""
-        yield _text(f"{source.name}: {source.format}{packed}, {bytes_text(source.bytes)}")
+        size = f", {bytes_text(source.bytes)}" if source.bytes else ""
+        yield _text(f"{source.name}: {source.format}{packed}{size}")
         if source.detected_prefix:
             yield _text(f"  log_line_prefix = {source.detected_prefix!r}")
     if workload.queries:
@@ -102,7 +103,9 @@ def _head(report: Report) -> Iterator[Text]:
     if coverage.bytes_total and coverage.bytes_classified < coverage.bytes_total:
         share = share_text(coverage.bytes_classified / coverage.bytes_total)
         yield _text(f"{share} of the input was understood.")
-        yield from (_text(f"  {count_text(u.count, 'line')} like {u.sample}") for u in coverage.unknown[:_UNKNOWN_SHOWN])
+        yield from (
+            _text(f"  {count_text(u.count, 'line')} like {u.sample}") for u in coverage.unknown[:_UNKNOWN_SHOWN]
+        )
     if coverage.statements_unparsed:
         yield _text(f"{count_text(coverage.statements_unparsed, 'statement')} did not parse and could not be judged.")
     if coverage.oversized:
