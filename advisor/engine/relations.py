@@ -10,37 +10,45 @@ from advisor.model.usage import Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookUp:
-    """The column by which a query finds its rows: `column = one value`, and a key or a foreign key of the table.
+    """A column by which a query finds its rows: `column = one value`.
 
-    `parameter` is the number of the value's `$n` in the normalised text.
+    `parameter` is the number of the value's `$n` in the normalised text. `unique`: the column alone is a key;
+    `declared`: it is a key or in a foreign key. `beside` are the numbers of the other values compared for equality.
     """
 
     table: QualifiedName
     column: str
     parameter: int
     unique: bool
+    declared: bool = True
+    beside: tuple[int, ...] = ()
 
 
-def look_up(usage: Usage, catalog: Catalog) -> LookUp | None:
-    """The look-up a SELECT of one level is, keys before foreign keys; None where it is none."""
+def look_ups(usage: Usage, catalog: Catalog) -> tuple[LookUp, ...]:
+    """The look-ups a SELECT is, by each column its outermost level compares: keys first, then foreign keys."""
     if usage.kind != "select" or not usage.scopes:
-        return None
+        return ()
     scope = next(scope for scope in usage.scopes if scope.depth == 0)
-    if scope.limit and scope.order_by:
-        return None
     tables = {use.alias: catalog.tables.get(use.table) for use in scope.tables if use.table is not None}
-    found: list[LookUp] = []
-    for predicate in scope.predicates:
-        table = tables.get(predicate.alias)
-        number = predicate.value.number if predicate.value.kind == "parameter" else None
-        if predicate.kind != "equality" or predicate.operator != "=" or predicate.implied or table is None:
-            continue
-        if predicate.column is None or number is None:
-            continue
-        unique = is_unique(table, predicate.column)
-        if unique or is_reference(table, predicate.column):
-            found.append(LookUp(table=table.name, column=predicate.column, parameter=number, unique=unique))
-    return max(found, key=lambda each: each.unique, default=None)
+    compared = [
+        (table, p.column, p.value.number)
+        for p in scope.predicates
+        if p.kind == "equality" and p.operator == "=" and not p.implied and p.value.kind == "parameter"
+        if (table := tables.get(p.alias)) is not None and p.column is not None and p.value.number is not None
+    ]
+    found = [
+        LookUp(
+            table=table.name,
+            column=column,
+            parameter=number,
+            unique=is_unique(table, column),
+            declared=is_unique(table, column) or is_reference(table, column),
+            beside=tuple(other for _, _, other in compared if other != number),
+        )
+        for table, column, number in compared
+        if table.column(column) is not None
+    ]
+    return tuple(sorted(found, key=lambda each: (not each.unique, not each.declared)))
 
 
 def related(parent: Usage, child: LookUp, catalog: Catalog) -> bool:
@@ -66,8 +74,8 @@ def is_unique(table: Table, column: str) -> bool:
 
 
 def is_reference(table: Table, column: str) -> bool:
-    """Whether the column is (the first column of) a foreign key."""
-    return any(constraint.columns[:1] == (column,) for constraint in _foreign_keys(table))
+    """Whether the column is part of a foreign key."""
+    return any(column in constraint.columns for constraint in _foreign_keys(table))
 
 
 def _foreign_keys(table: Table) -> Iterator[Constraint]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from advisor.engine.relations import LookUp, look_up, related
+from advisor.engine.relations import LookUp, is_reference, look_ups, related
+from advisor.engine.undeclared import comparable, loose_reference, named_reference, stem_of
 from advisor.model.advice import Confidence
 from advisor.model.evidence import Evidence
 from advisor.model.usage import Usage
@@ -20,6 +21,9 @@ MIN_CALLS_PER_PARENT = 2.0
 
 MIN_DISTINCT_SHARE = 0.5
 """Of the look-ups, those with a new value: the same value again and again wants a cache, not a batch."""
+
+MIN_UNITS_UNDECLARED = 3
+"""Units in which look-ups follow a query that no foreign key and no name connects with them: once is chance."""
 
 ROW_COUNT_TOLERANCE = 0.1
 """The parent's rows may differ from the keys looked up by this share (NULLs, duplicates) and still prove the loop."""
@@ -53,12 +57,18 @@ def loop_of(repetition: Repetition, evidence: Evidence) -> Loop | None:
     if query is None or evidence.catalog is None or repetition.query_id not in evidence.usages or not loops:
         return None
     # The normalised text: there every value is a parameter, numbered like the values of the instances.
-    key = look_up(usage_of(query.sql, evidence.catalog), evidence.catalog)
-    parent = _parent(repetition, key, evidence) if key is not None else None
-    if key is None or parent is None or not _only_key_varies(loops, key):
-        return None
-    counted = [i for i in loops if i.parent_rows is not None]
-    by_rows = bool(counted) and all(_rows_match(i) for i in counted)
+    keys = look_ups(usage_of(query.sql, evidence.catalog), evidence.catalog)
+    for key in keys:
+        found = _parent(repetition, key, loops, evidence) if _only_key_varies(loops, key) else None
+        if found is not None:
+            return _loop(repetition, key, loops, *found)
+    return None
+
+
+def _loop(
+    repetition: Repetition, key: LookUp, loops: Sequence[RepetitionInstance], parent: Query, declared: bool
+) -> Loop:
+    by_rows = _by_rows(repetition, loops, parent.id)
     saved = repetition.calls - repetition.units
     total_ms = (repetition.duration_us + repetition.gap_us) / 1000
     return Loop(
@@ -66,7 +76,7 @@ def loop_of(repetition: Repetition, evidence: Evidence) -> Loop | None:
         key=key,
         parent=parent,
         proof="row_count" if by_rows else "structural",
-        confidence="high" if by_rows or repetition.units_repeated > 1 else "medium",
+        confidence="high" if declared and (by_rows or repetition.units_repeated > 1) else "medium",
         calls_saved=saved,
         total_ms=round(total_ms, 3),
         saved_ms=round(total_ms * saved / repetition.calls, 3),
@@ -79,17 +89,27 @@ def _is_loop(instance: RepetitionInstance) -> bool:
     return enough and instance.distinct_parameters >= instance.calls * MIN_DISTINCT_SHARE
 
 
-def _parent(repetition: Repetition, key: LookUp, evidence: Evidence) -> Query | None:
+def _parent(
+    repetition: Repetition, key: LookUp, loops: Sequence[RepetitionInstance], evidence: Evidence
+) -> tuple[Query, bool] | None:
     """The latest query before the look-ups that ran much more rarely and whose rows lead to their keys.
 
-    They may lead there over another look-up of the same loop: per shipment its order, per order its address.
+    They may lead there over another look-up of the same loop: per shipment its order, per order its address. With it
+    comes whether foreign keys say so, or names, types and numbers of rows alone.
     """
     calls = sum(i.calls for i in repetition.instances) / max(len(repetition.instances), 1)
-    for ancestor in repetition.ancestors:
-        usage = evidence.usages.get(ancestor.query_id)
-        rarely = calls >= MIN_CALLS_PER_PARENT * ancestor.calls / max(ancestor.units, 1)
-        if usage is not None and usage.kind == "select" and rarely and _leads_to(usage, key, repetition, evidence):
-            return evidence.workload.query(ancestor.query_id)
+    rare = [
+        (ancestor.query_id, usage)
+        for ancestor in repetition.ancestors
+        if (usage := evidence.usages.get(ancestor.query_id)) is not None and usage.kind == "select"
+        if calls >= MIN_CALLS_PER_PARENT * ancestor.calls / max(ancestor.units, 1)
+    ]
+    declared = (i for i, usage in rare if key.declared and _leads_to(usage, key, repetition, evidence))
+    undeclared = (i for i, usage in rare if _seems_to_lead(i, usage, key, repetition, loops, evidence))
+    for found, is_declared in ((next(declared, None), True), (next(undeclared, None), False)):
+        parent = evidence.workload.query(found) if found else None
+        if parent is not None:
+            return parent, is_declared
     return None
 
 
@@ -100,12 +120,42 @@ def _leads_to(parent: Usage, key: LookUp, repetition: Repetition, evidence: Evid
         return True
     for query_id in repetition.between:
         query, between = evidence.workload.query(query_id), evidence.usages.get(query_id)
-        if query is None or between is None:
+        if query is None or between is None or not related(between, key, catalog):
             continue
-        other = look_up(usage_of(query.sql, catalog), catalog)
-        if other is not None and related(parent, other, catalog) and related(between, key, catalog):
+        others = look_ups(usage_of(query.sql, catalog), catalog)
+        if any(other.declared and related(parent, other, catalog) for other in others):
             return True
     return False
+
+
+def _seems_to_lead(
+    parent_id: str,
+    parent: Usage,
+    key: LookUp,
+    repetition: Repetition,
+    loops: Sequence[RepetitionInstance],
+    evidence: Evidence,
+) -> bool:
+    """Whether the parent leads to the keys although no foreign key says so."""
+    catalog = evidence.catalog
+    assert catalog is not None
+    if is_reference(catalog.tables[key.table], key.column):
+        return False
+    kinds = {k[n - 1] for i in loops for k in i.keys for n in key.beside if n <= len(k)}
+    if named_reference(parent, key, catalog, frozenset(kind for kind in kinds if kind)):
+        return True
+    if parent_id != repetition.parent_id or len(loops) < MIN_UNITS_UNDECLARED:
+        return False
+    if any(i.parent_rows is not None for i in loops):
+        likely = key.unique or stem_of(key.column) is not None
+        return likely and comparable(parent, key, catalog) and _by_rows(repetition, loops, parent_id)
+    return loose_reference(parent, key, catalog)
+
+
+def _by_rows(repetition: Repetition, loops: Sequence[RepetitionInstance], parent_id: str) -> bool:
+    """Whether the parent returned as many rows as keys were looked up, wherever its rows were counted."""
+    counted = [i for i in loops if i.parent_rows is not None] if parent_id == repetition.parent_id else []
+    return bool(counted) and all(_rows_match(i) for i in counted)
 
 
 def _only_key_varies(loops: Sequence[RepetitionInstance], key: LookUp) -> bool:
