@@ -2,10 +2,16 @@
 
 from advisor.model.advice import Rewrite, RewriteProposal
 from advisor.model.workload import Sample
-from advisor.sql.date_ranges import DateRange, with_half_open_ranges
+from advisor.sql.date_ranges import DateRange, date_ranges, with_half_open_ranges
 from advisor.sql.pretty import pretty
 
 KIND = "half_open_range"
+
+
+def boundaries(proposal: RewriteProposal, sample: Sample) -> tuple[str, ...]:
+    """The ends of the ranges: where a wrong range would return other rows."""
+    found = [r for r in date_ranges(sample.sql) if r.column == proposal.column]
+    return tuple(dict.fromkeys(end for r in found for end in (r.low, r.high) if end is not None))
 
 
 def rewrite(proposal: RewriteProposal, sample: Sample) -> Rewrite | None:

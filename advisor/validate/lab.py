@@ -1,15 +1,15 @@
 """The bench a run's advice is tried on: one throwaway server, the schema on it, and rows like production's."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
 
 from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
-from advisor.model.profile import DataProfile
+from advisor.model.profile import ColumnProfile, DataProfile
 from advisor.model.report import SandboxUse
 from advisor.sandbox.load import load_schema
 from advisor.sandbox.rebuild import rebuild
@@ -59,12 +59,18 @@ class Lab:
         return connection
 
 
+Boundaries = Mapping[tuple[QualifiedName, str], Collection[str]]
+"""Values, by table and column, at which a rewrite and its original would part if they ever did."""
+
+
 @contextmanager
-def datasets(lab: Lab) -> Iterator[Sequence[psycopg.Connection]]:
+def datasets(lab: Lab, boundaries: Boundaries | None = None) -> Iterator[Sequence[psycopg.Connection]]:
     """Connections to the data on which results are compared: the lab's own rows, then `SMALL_VARIANTS` small ones.
 
-    The small databases have the same schema and few, awkward rows; they are dropped at the end.
+    The small databases have the same schema and few, awkward rows, the `boundaries` and their neighbours among them;
+    they are dropped at the end.
     """
+    profile = _sharpened(lab.profile, boundaries or {})
     with ExitStack() as stack:
         connections = [stack.enter_context(lab.connect())]
         for variant in range(SMALL_VARIANTS):
@@ -74,9 +80,21 @@ def datasets(lab: Lab) -> Iterator[Sequence[psycopg.Connection]]:
             build_schema(lab.sandbox, name, lab.catalog, lab.schema)
             with lab.sandbox.connect(name) as owner:
                 owner.autocommit = True
-                adversarial(owner, lab.catalog, lab.profile, variant=variant)
+                adversarial(owner, lab.catalog, profile, variant=variant)
             connections.append(stack.enter_context(lab.connect(name)))
         yield connections
+
+
+def _sharpened(profile: DataProfile, boundaries: Boundaries) -> DataProfile:
+    """The profile with the boundaries among the constants that must occur."""
+    sharpened = dict(profile)
+    for (name, column), values in boundaries.items():
+        table = sharpened.get(name)
+        if table is not None:
+            known = table.columns.get(column, ColumnProfile())
+            seen = tuple(dict.fromkeys((*values, *known.seen)))
+            sharpened[name] = replace(table, columns={**table.columns, column: replace(known, seen=seen)})
+    return sharpened
 
 
 def open_lab(

@@ -26,14 +26,15 @@ from advisor.model.advice import (
 )
 from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
+from advisor.model.names import QualifiedName
 from advisor.model.report import Selection
 from advisor.model.workload import Query, Sample
 from advisor.rewrites.batch import Batch, batch
-from advisor.rewrites.half_open_range import rewrite
+from advisor.rewrites.half_open_range import boundaries, rewrite
 from advisor.sql.pretty import pretty
 from advisor.validate.batches import try_batch
 from advisor.validate.indexes import GOOD, IndexTrial, try_indexes
-from advisor.validate.lab import Lab, datasets
+from advisor.validate.lab import Boundaries, Lab, datasets
 from advisor.validate.rewrites import RewriteTrial, try_rewrite
 from advisor.validate.statements import MAX_SAMPLES, Runnable, probes, runnables
 
@@ -82,7 +83,9 @@ def try_findings(
     found = list(indexes.recommendations)
     compared = any(not isinstance(remedy, Advice) for _, remedy in others)
     with ExitStack() as stack:
-        bench = _Bench(lab, stack.enter_context(datasets(lab))) if lab is not None and compared else None
+        bench = None
+        if lab is not None and compared:
+            bench = _Bench(lab, stack.enter_context(datasets(lab, _boundaries(findings, evidence))))
         for number, (finding, remedy) in enumerate(others):
             progress("Trying rewrites", number, len(others))
             found.extend(_recommendation(bench, finding, remedy, evidence))
@@ -95,6 +98,16 @@ class _Bench:
 
     lab: Lab
     connections: Sequence[psycopg.Connection]
+
+
+def _boundaries(findings: Sequence[Finding], evidence: Evidence) -> Boundaries:
+    """The values at which the proposed rewrites would return other rows if they were wrong."""
+    found: dict[tuple[QualifiedName, str], set[str]] = {}
+    for _, proposal in _remedies(findings, RewriteProposal):
+        query = evidence.workload.query(proposal.query_id)
+        for sample in query.samples[:MAX_SAMPLES] if query else ():
+            found.setdefault((proposal.table, proposal.column), set()).update(boundaries(proposal, sample))
+    return {place: sorted(values) for place, values in found.items()}
 
 
 def _remedies(findings: Iterable[Finding], kind: type[_R]) -> list[tuple[Finding, _R]]:
