@@ -19,11 +19,15 @@ TWO_LINES = (
 
 
 def printed(advisor: Command, call: str) -> str:
-    _, *arguments = shlex.split(call)
-    at_home = Command(ROOT, advisor.temp)
-    ran = at_home(*arguments)
+    """What the command prints; with `# words` behind it only the card that has them, numbered 1."""
+    _, *arguments = shlex.split(call, comments=True)
+    ran = Command(ROOT, advisor.temp)(*arguments)
     assert ran.code == 0, ran.err
-    return ran.out
+    words = call.partition(" # ")[2]
+    if not words:
+        return ran.out
+    card = next(part for part in ran.out.split("\n\n") if words in part)
+    return re.sub(r"^\d+", "1", card) + "\n"
 
 
 def masked(text: str) -> str:
@@ -35,7 +39,7 @@ def masked(text: str) -> str:
 def test_the_block_is_what_the_command_prints(advisor: Command, call: str) -> None:
     text = README.read_text(encoding="utf-8")
     shown = next(match for match in BLOCK.finditer(text) if match["call"] == call)
-    now = f"```\n$ {call}\n{printed(advisor, call)}```\n"
+    now = f"```\n$ {call.partition(' # ')[0]}\n{printed(advisor, call)}```\n"
     if os.environ.get("UPDATE_README"):
         README.write_text(text[: shown.start("text")] + now + text[shown.end("text") :], encoding="utf-8")
         return
