@@ -13,7 +13,7 @@ from advisor.sources.tally import Tally
 from advisor.workload.gaps import GapModel
 from advisor.workload.recognise import Recogniser
 from advisor.workload.repetition import Repetitions
-from advisor.workload.totals import QueryTotals
+from advisor.workload.totals import FOLD_AT, LONG_CHARACTERS, QueryTotals
 from advisor.workload.units import SessionUnits
 
 PLANS_PER_QUERY = 3
@@ -74,13 +74,12 @@ class Digest:
 
     def _statement(self, event: Event) -> None:
         (
-            _, at, session, transaction, database, user, application, sql,
-            parameters, duration, rows, _, _, _, _, _, calls,
+            _, _, session, _, database, user, application, sql, _, _, rows, _, _, _, _, _, calls,
         ) = event  # fmt: skip
         if sql is None:
             return
         recogniser = self._recognisers.get(database) or self._recogniser(database)
-        identity, tags, trace, empty = recogniser.texts.get(sql) or recogniser.recognise(sql)
+        identity, tags, trace, empty = recogniser.texts.get(sql) or recogniser.recognise_new(sql)
         if empty:
             return
         self.statements += calls
@@ -92,7 +91,10 @@ class Digest:
             totals.seen_with(tags)
         if user != totals.user:
             totals.seen_by(user)
-        totals.add(at, duration, sql, parameters)
+        batch = totals.batch
+        batch.append(event)
+        if len(batch) >= FOLD_AT or len(sql) > LONG_CHARACTERS:
+            totals.fold()
         if rows is not None:
             totals.add_rows(rows)
         if calls != 1:
@@ -101,7 +103,7 @@ class Digest:
             units = self._sessions.get(session) or self._session(session, application)
             if self._waiting and session in self._waiting:
                 rows = self._claim_plan(session, totals, rows)
-            units.add(totals, at, duration, sql, parameters, rows, trace, transaction)
+            units.add(totals, event, rows, trace)
 
     def _recogniser(self, database: str | None) -> Recogniser:
         recogniser = self._recognisers[database] = Recogniser(database)
@@ -168,14 +170,12 @@ class Digest:
     def _count_plan(self, totals: QueryTotals, event: Event, rows: int | None) -> None:
         """An execution that is known by its plan only."""
         self.statements += 1
-        sql = event.sql or ""
         totals.seen_by(event.user)
-        totals.add(event.at_us, event.duration_us, sql, event.parameters)
+        totals.add(event)
         totals.add_rows(rows)
         key = event.session or ""
         units = self._sessions.get(key) or self._session(key, event.application)
-        at, duration = event.at_us, event.duration_us
-        units.add(totals, at, duration, sql, event.parameters, rows, None, event.transaction)
+        units.add(totals, event, rows, None)
 
     def _release_plans(self, session: str) -> None:
         for entry in self._waiting.pop(session, ()):

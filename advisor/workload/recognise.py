@@ -56,13 +56,21 @@ class Recogniser:
 
     def recognise(self, sql: str) -> Recognised:
         """The identity of a text as it stands in a log."""
-        known = self.texts.get(sql)
+        return self.texts.get(sql) or self.recognise_new(sql)
+
+    def recognise_new(self, sql: str) -> Recognised:
+        """The same for a text that is not in `texts`, where it is put if it may recur."""
+        shape = None if has_comment(sql) else skeleton(sql)
+        known = self._skeletons.get(shape) if shape is not None else None
         if known is None:
             known = self._unseen(sql)
-            if len(sql) <= RECENT_TEXT_CHARACTERS:
-                if len(self.texts) >= RECENT_TEXTS:
-                    self.texts.clear()
-                self.texts[sql] = known
+        elif shape != sql:
+            # Its literals vary from call to call.
+            return known
+        if len(sql) <= RECENT_TEXT_CHARACTERS:
+            if len(self.texts) >= RECENT_TEXTS:
+                self.texts.clear()
+            self.texts[sql] = known
         return known
 
     def _unseen(self, sql: str) -> Recognised:

@@ -249,6 +249,22 @@ class Repetitions:
                 pair = self._pairs[key] = _Pair()
             pair.add(unit, child)
 
+    def fold_distinct(self, items: Sequence[Statement]) -> None:
+        """Adds a whole unit in which no query repeats: each statement is the only child of the one before it."""
+        pairs, parent = self._pairs, items[0][_TOTALS].identity.id
+        for item in islice(items, 1, None):
+            child = item[_TOTALS].identity.id
+            pair = pairs.get((child, parent))
+            if pair is None:
+                pair = pairs[child, parent] = _Pair()
+            pair.units += 1
+            pair.calls += 1
+            pair.distinct += 1
+            pair.duration_us += item[_DURATION]
+            if not pair.max_calls:
+                pair.max_calls = 1
+            parent = child
+
     def merge(self, other: "Repetitions") -> None:
         """Adds what another digest saw."""
         for key, pair in other._pairs.items():

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Literal
 from zlib import crc32
 
-from advisor.model.event import Bound
+from advisor.model.event import Bound, Event
 from advisor.model.sketch import LatencySketch, bucket_of
 from advisor.model.workload import Query, Sample
 from advisor.sources.messages import bind_values
@@ -18,8 +18,18 @@ SPREAD_SAMPLES = 5
 SAMPLE_CHARACTERS = 100_000
 """Longer texts are kept as samples only where there is no other: eight of them per query would fill the memory."""
 
-_FOLD_AT = 128
-"""Durations are summed in batches of this size: the C loops over a list beat any per-call arithmetic."""
+FOLD_AT = 32
+"""Executions of a query are added up in batches of this size: loops over a list cost less than calls, and the texts
+of so few, of at most `LONG_CHARACTERS` each, do not fill the memory."""
+
+LONG_CHARACTERS = 4096
+"""A longer text does not wait in a batch."""
+
+_COUNT_AT = 512
+"""Durations are counted in batches of this size: many are equal."""
+
+_AT, _DURATION = 1, 9
+"""Positions in an `Event`."""
 
 _HIGHEST_KEY = 1_000_003
 """A prime, so that times in whole milliseconds spread, too."""
@@ -33,7 +43,18 @@ class QueryTotals:
     """One query's calls so far. `role` says what it means for a unit of work."""
 
     __slots__ = (
-        *("_buckets", "_durations", "_slow", "_spread", "_timed", "_total_us", "_untimed", "database", "first_us"),
+        *(
+            "_buckets",
+            "_durations",
+            "_slow",
+            "_spread",
+            "_timed",
+            "_total_us",
+            "_untimed",
+            "batch",
+            "database",
+            "first_us",
+        ),
         *("identity", "last_us", "max_us", "role", "rows", "slow_limit", "spread_limit", "tags", "user", "users"),
     )
 
@@ -54,36 +75,16 @@ class QueryTotals:
         self._timed = 0
         self._total_us = 0
         self._durations: list[int] = []
+        self.batch: list[Event] = []
         self._buckets: dict[int, int] = {}
         self._slow: list[tuple[int, str, Bound]] = []
         self._spread: list[tuple[int, str, Bound, int | None]] = []
 
-    def add(self, at_us: int | None, duration_us: int | None, sql: str, parameters: Bound) -> None:
-        """One execution."""
-        if duration_us is None:
-            self._untimed += 1
-            key = (
-                crc32(sql.encode("utf-8", "surrogatepass")) % _HIGHEST_KEY
-                if at_us is None
-                else at_us * 31 % _HIGHEST_KEY
-            )
-        else:
-            durations = self._durations
-            durations.append(duration_us)
-            if len(durations) >= _FOLD_AT:
-                self._fold()
-            if duration_us > self.slow_limit:
-                self._keep_slow(duration_us, sql, parameters)
-            key = ((at_us or 0) * 31 + duration_us) % _HIGHEST_KEY
-        if key < self.spread_limit:
-            self._keep_spread(key, sql, parameters, duration_us)
-        if at_us is not None:
-            if self.first_us is None or self.last_us is None:
-                self.first_us = self.last_us = at_us
-            elif at_us > self.last_us:
-                self.last_us = at_us
-            elif at_us < self.first_us:
-                self.first_us = at_us
+    def add(self, event: Event) -> None:
+        """One execution, or the plan that stands for it."""
+        self.batch.append(event)
+        if len(self.batch) >= FOLD_AT:
+            self.fold()
 
     def add_summary(self, calls: int, timed: int, total_us: int, max_us: int | None, rows: int | None) -> None:
         """Calls of which only the sums are known (`-- calls: N`, `pg_stat_statements`)."""
@@ -110,7 +111,37 @@ class QueryTotals:
         for name, value in tags.items():
             self.tags.setdefault(name, value)
 
-    def _fold(self) -> None:
+    def fold(self) -> None:
+        """Adds up the batch."""
+        batch = self.batch
+        if not batch:
+            return
+        columns = tuple(zip(*batch, strict=True))
+        times, durations = columns[_AT], columns[_DURATION]
+        if None in times or None in durations:
+            keys = list(map(_spread_key, batch))
+            times = tuple([at for at in times if at is not None])
+            durations = tuple([duration for duration in durations if duration is not None])
+        else:
+            keys = [(at * 31 + duration) % _HIGHEST_KEY for at, duration in zip(times, durations, strict=True)]
+        self._untimed += len(batch) - len(durations)
+        if durations:
+            self._durations += durations
+            if len(self._durations) >= _COUNT_AT:
+                self._count_durations()
+            if max(durations) > self.slow_limit:
+                self._keep_slowest(batch)
+        if min(keys) < self.spread_limit:
+            for key, event in zip(keys, batch, strict=True):
+                if key < self.spread_limit:
+                    self._keep_spread(key, event.sql or "", event.parameters, event.duration_us)
+        if times:
+            first, last = min(times), max(times)
+            self.first_us = first if self.first_us is None or first < self.first_us else self.first_us
+            self.last_us = last if self.last_us is None or last > self.last_us else self.last_us
+        batch.clear()
+
+    def _count_durations(self) -> None:
         durations = self._durations
         if not durations:
             return
@@ -122,6 +153,11 @@ class QueryTotals:
             bucket = bucket_of(duration)
             buckets[bucket] = buckets.get(bucket, 0) + count
         durations.clear()
+
+    def _keep_slowest(self, batch: list[Event]) -> None:
+        for event in batch:
+            if event.duration_us is not None and event.duration_us > self.slow_limit:
+                self._keep_slow(event.duration_us, event.sql or "", event.parameters)
 
     def _keep_slow(self, duration_us: int, sql: str, parameters: Bound) -> None:
         if len(sql) > SAMPLE_CHARACTERS and self._slow:
@@ -144,8 +180,9 @@ class QueryTotals:
 
     def merge(self, other: "QueryTotals") -> None:
         """Adds what another digest knows of the same query; `other` must not be used any more."""
-        self._fold()
-        other._fold()
+        for totals in (self, other):
+            totals.fold()
+            totals._count_durations()
         self.add_summary(other._untimed + other._timed, other._timed, other._total_us, other.max_us, other.rows)
         for bucket, count in other._buckets.items():
             self._buckets[bucket] = self._buckets.get(bucket, 0) + count
@@ -163,11 +200,13 @@ class QueryTotals:
     @property
     def timed(self) -> int:
         """Executions whose duration is known."""
+        self.fold()
         return self._timed + len(self._durations)
 
     def freeze(self) -> Query:
         """The query as a value."""
-        self._fold()
+        self.fold()
+        self._count_durations()
         identity = self.identity
         return Query(
             id=identity.id,
@@ -199,6 +238,13 @@ class QueryTotals:
             if (sql, bound) not in taken
         ]
         return (*slow, *spread)
+
+
+def _spread_key(event: Event) -> int:
+    """Picks samples evenly: by time and duration, by the text where neither is known."""
+    if event.at_us is None and event.duration_us is None:
+        return crc32((event.sql or "").encode("utf-8", "surrogatepass")) % _HIGHEST_KEY
+    return ((event.at_us or 0) * 31 + (event.duration_us or 0)) % _HIGHEST_KEY
 
 
 def _distinct(

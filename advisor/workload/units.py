@@ -7,7 +7,7 @@ folded at once, open ones every few hundred statements, so that memory stays fla
 
 from typing import Any
 
-from advisor.model.event import Bound
+from advisor.model.event import Event
 from advisor.workload.gaps import GapModel
 from advisor.workload.repetition import Repetitions, Unit
 from advisor.workload.totals import QueryTotals
@@ -40,44 +40,35 @@ class SessionUnits:
         self._unit: Unit | None = None
         self._repetitions = repetitions
 
-    def add(
-        self,
-        totals: QueryTotals,
-        at_us: int | None,
-        duration_us: int | None,
-        sql: str,
-        parameters: Bound,
-        rows: int | None,
-        trace: str | None,
-        transaction: str | None,
-    ) -> None:
-        """One statement, which ended at `at_us`."""
+    def add(self, totals: QueryTotals, event: Event, rows: int | None, trace: str | None) -> None:
+        """One statement, which ended at the event's time."""
+        _, at, _, transaction, _, _, _, sql, bound, duration, _, _, _, _, _, _, _ = event
         start = None
-        if at_us is not None:
-            start = at_us - duration_us if duration_us else at_us
+        if at is not None:
+            start = at - duration if duration else at
         role = totals.role
-        if transaction is not None and self.in_transaction and self._left_behind(transaction):
+        if self.in_transaction and transaction is not None and self._left_behind(transaction):
             self.close()
             self.in_transaction = False
         if self.in_transaction:
             if role == "end":
                 self.close()
                 self.in_transaction = False
-                self.last_end = at_us
+                self.last_end = at
                 return
         elif self._apart(start, trace):
             self.close()
-        if role == "begin":
+        if role == "work":
+            self.trace = trace
+            self.items.append([totals, start, at, duration or 0, sql, bound, rows, rows is not None])
+            if len(self.items) >= _ABSORB_AT:
+                self._absorb(keep=2)
+        elif role == "begin":
             self.close()
             self.in_transaction = True
             self.transaction = transaction
-        elif role == "work":
-            self.trace = trace
-            self.items.append([totals, start, at_us, duration_us or 0, sql, parameters, rows, rows is not None])
-            if len(self.items) >= _ABSORB_AT:
-                self._absorb(keep=2)
-        if at_us is not None:
-            self.last_end = at_us
+        if at is not None:
+            self.last_end = at
 
     def _apart(self, start: int | None, trace: str | None) -> bool:
         """Whether a statement outside of a transaction begins a new unit."""
@@ -122,12 +113,14 @@ class SessionUnits:
 
     def close(self) -> None:
         """Ends the open unit."""
-        if self._unit is None and len(self.items) < 2:
-            # Nothing ran before or after it: no parent, no repetition.
-            self.items.clear()
-        else:
+        items = self.items
+        if self._unit is not None or len({item[TOTALS] for item in items}) < len(items):
             self._absorb(keep=0)
             assert self._unit is not None
             self._repetitions.fold(self._unit)
+        else:
+            if len(items) > 1:
+                self._repetitions.fold_distinct(items)
+            items.clear()
         self._unit = None
         self.trace = None
