@@ -22,6 +22,11 @@ PLANS_PER_QUERY = 3
 MAX_PLANS_WITHOUT_QUERY = 100
 """Plans kept that came without a statement."""
 
+WHOLE_SECONDS = (
+    "The log's times are whole seconds (%t): outside of transactions pauses under 2 s do not separate units of work, so"
+    " that statements of several requests may count as one. Use %m in log_line_prefix."
+)
+
 _WAITING_PLANS = 4
 """Plans of one session that wait for their statement line: nested statements are logged before the outer one."""
 
@@ -281,6 +286,8 @@ class Digest:
     def freeze(self) -> Workload:
         """Everything so far, as a value; queries with the most time first."""
         self.finish()
+        if any(gaps.is_coarse for gaps in self._gaps.values()):
+            self.warn(WHOLE_SECONDS)
         queries = [totals.freeze() for totals in self._queries.values()]
         queries = [query for query in queries if query.calls or query.id in self._plans]
         unknown = sorted(self._unknown.items(), key=lambda entry: (-entry[1], entry[0]))

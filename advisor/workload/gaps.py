@@ -38,6 +38,11 @@ class GapModel:
         self._coarse = True
         self.threshold_us = DEFAULT_GAP_US
 
+    @property
+    def is_coarse(self) -> bool:
+        """Whether every time so far was a whole second, and there were enough of them to tell."""
+        return self._coarse and self._count >= LEARN_AFTER
+
     def add(self, gap_us: int, at_us: int) -> None:
         """One pause in microseconds (0 where statements overlap), ending at a time."""
         self._counts[gap_us.bit_length()] += 1

@@ -162,3 +162,13 @@ def test_after_an_interruption_the_digest_has_what_was_understood(tmp_path: Path
     workload = digest.freeze()
     assert workload.queries
     assert 0 < workload.coverage.bytes_total < len(LOG) * 600
+
+
+@pytest.mark.parametrize(("fraction", "warned"), [("", True), (".250", False)])
+def test_times_of_whole_seconds_are_pointed_out(tmp_path: Path, fraction: str, warned: bool) -> None:
+    lines = [
+        f"2026-11-20 23:09:{number:02d}{fraction} UTC [1] LOG:  duration: 0.000 ms  statement: SELECT {number}\n"
+        for number in range(30)
+    ]
+    warnings = read_workload([given_file(tmp_path, "".join(lines).encode())], Options()).warnings
+    assert any("pauses under 2 s" in warning for warning in warnings) == warned
