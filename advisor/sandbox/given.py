@@ -46,6 +46,12 @@ def open_given(
                 _drop(connection, name)
 
     with closing(_connect(admin)) as connection:
+        if target_major is not None and target_system_identifier is None:
+            raise SandboxError(
+                "It cannot be told whether the server given as sandbox is the target itself.",
+                why="The role may not read the target's system identifier.",
+                hint="GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system() to it, or use --sandbox embedded.",
+            )
         _check(connection, target_system_identifier)
         _reap(connection)
         major = connection.info.server_version // 10000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from advisor.catalog.connect import connect
 from advisor.catalog.read import read_catalog
-from advisor.errors import InputError, UsageError
+from advisor.errors import UsageError
 from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
 from advisor.model.options import Options
@@ -40,10 +40,9 @@ class Target:
                 why="it is loaded, not parsed",
                 hint="Drop --sandbox off.",
             )
-        text = _schema_text(self.schema)
         sandbox = self.sandbox(None)
         sandbox.create_database("schema")
-        state.diagnose("warning", load_schema(sandbox, text, database="schema"))
+        state.diagnose("warning", load_schema(sandbox, Path(self.schema), database="schema"))
         with sandbox.connect("schema") as connection:
             return read_catalog(connection)
 
@@ -79,19 +78,3 @@ class Target:
         state.diagnose("info", [notice for notice in notices if notice])
         state.add(sandboxes=(sandbox_use(lab, catalog.server_version_num if self.dsn else None),))
         return lab
-
-
-def _schema_text(path: str) -> str:
-    """The text of a schema file.
-
-    Raises:
-        InputError: it cannot be read, or is not text.
-    """
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{path} is not SQL text", why="it is not UTF-8", hint="Give pg_dump --schema-only in its plain format."
-        ) from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}", why=error.strerror or str(error)) from None
