@@ -1,7 +1,6 @@
-"""What the MIG rules share: where a statement stands, how big its table is believed to be, who caused what."""
+"""What the MIG rules share: where a statement stands, how big its table is believed to be."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import PurePath
 
 from advisor.model.advice import Location, Severity
@@ -84,34 +83,3 @@ def short_name(*parts: str) -> str:
 def subcommands(statement: TracedStatement, *kinds: str) -> list[dict[str, object]]:
     """The parts of an ALTER TABLE of those kinds."""
     return [part for part in statement.details.get("subcommands", ()) if part["kind"] in kinds]
-
-
-def statements_dropping(evidence: Evidence, index: str) -> Iterator[tuple[Migration, TracedStatement, str, str]]:
-    """(file, statement, index, table) of every drop of an index of that name (without schema).
-
-    One that goes with its constraint is not an index dropped: the constraint is.
-    """
-    for migration in evidence.migrations:
-        for statement in migration.statements:
-            for dropped in statement.details.get("dropped_indexes", ()):
-                if parse_name(dropped["index"]).name == index and not dropped["constraint"]:
-                    yield migration, statement, dropped["index"], dropped["table"]
-
-
-def missed_indexes(evidence: Evidence) -> frozenset[str]:
-    """Dropped indexes (without schema) whose queries got slower: what MIG003 reports."""
-    changes = [change for migration in evidence.migrations for change in migration.workload]
-    lost = {index for change in changes if change.change == "slower" for index in change.lost_indexes}
-    return frozenset(index for index in lost if any(statements_dropping(evidence, index)))
-
-
-def culprit(migration: Migration, reason: str) -> TracedStatement | None:
-    """The statement that most likely made a query fail or slow: one that names what the server's message names,
-    else the first that locks an existing table against readers, else the first."""
-    names = re.findall(r'"([^"]+)"|\b([\w]+\.[\w]+)\b', reason)
-    words = [word.rsplit(".", 1)[-1] for pair in names for word in pair if word]
-    acting = [statement for statement in migration.statements if statement.kind not in ("Transaction", "VariableSet")]
-    for statement in acting:
-        if any(re.search(rf"\b{re.escape(word)}\b", statement.sql) for word in words):
-            return statement
-    return next((statement for statement in acting if statement.blocks_reads), next(iter(acting), None))

@@ -14,6 +14,10 @@ _PARTITIONED = (
     "A partitioned table's index cannot be built CONCURRENTLY in one go: CREATE INDEX … ON ONLY the parent, then"
     " CREATE INDEX CONCURRENTLY on each partition, then ALTER INDEX … ATTACH PARTITION for each."
 )
+_PARTITIONED_DROP = (
+    "A partitioned table's index cannot be dropped CONCURRENTLY: drop it with a lock_timeout, at a quiet moment, and"
+    " try again where it could not have the lock."
+)
 EXPAND_CONTRACT = (
     "Add a new column of the new type (no default that has to be computed per row).",
     "Let the application write both columns, or keep them alike with a trigger.",
@@ -59,11 +63,13 @@ def _concurrent_build(statement: TracedStatement, table: str, index: str) -> tup
     )
 
 
-def safe_drop(statement: TracedStatement, indexes: list[str]) -> Advice:
-    """Dropping the indexes one by one without an ACCESS EXCLUSIVE lock on the table."""
+def safe_drop(statement: TracedStatement, index: str, *, partitioned: bool) -> Advice:
+    """Dropping the index without an ACCESS EXCLUSIVE lock on the table, or why that cannot be."""
     exists = "IF EXISTS " if statement.details.get("if_exists") else ""
-    drops = tuple(f"DROP INDEX CONCURRENTLY {exists}{quoted(index)};" for index in indexes)
-    return Advice(kind="safe_migration", statements=(LOCK_TIMEOUT, *drops), notes=(_ALONE,), safety="safe")
+    if partitioned:
+        return Advice(kind="safe_migration", notes=(_PARTITIONED_DROP,))
+    drop = f"DROP INDEX CONCURRENTLY {exists}{quoted(index)};"
+    return Advice(kind="safe_migration", statements=(LOCK_TIMEOUT, drop), notes=(_ALONE,), safety="safe")
 
 
 def safe_not_null(table: str, column: str) -> Advice:

@@ -15,6 +15,9 @@ _UNDEFINED = frozenset({"42704", "42883", "42P01", "42703", "3F000", "42P17"})
 _OF_THE_CLUSTER = re.compile(r"(role|tablespace|database|collation|language|publication|foreign-data wrapper) ")
 """Objects that a schema file does not hold or that the operating system provides."""
 
+_ADDED = re.compile(r"Key \(([^)]*)\)=")
+"""The columns that a unique violation's detail names."""
+
 _ROWS = ("22", "23")
 """Data exceptions and integrity violations: SQLSTATE classes that depend on the rows."""
 
@@ -40,13 +43,21 @@ def environment_reason(statement: FileStatement, outcome: Outcome, trouble: Trou
         return f"the throwaway server's login may not do this: {message}"
     if statement.kind == "CreateExtension":
         return f"the throwaway server does not have the extension: {message}"
-    if state in ("42704", "3D000") and _OF_THE_CLUSTER.match(message):
+    if state in ("42704", "3D000", "22023") and _OF_THE_CLUSTER.match(message):
         return f"the throwaway server does not have it: {message}"
     if state in _UNDEFINED and trouble.causes:
         return f"{message}; it may follow from this: {trouble.causes[0]}"
     return None
 
 
-def is_about_rows(outcome: Outcome) -> bool:
-    """Whether other rows could have let the statement through."""
-    return (outcome.sqlstate or "")[:2] in _ROWS
+def is_about_rows(statement: FileStatement, outcome: Outcome) -> bool:
+    """Whether other rows could have let the statement through.
+
+    Not where it complains of a column that it adds itself: NOT NULL without a default fails on any row, and one
+    default for a UNIQUE column on any two.
+    """
+    if (outcome.sqlstate or "")[:2] not in _ROWS:
+        return False
+    added = {p.get("column") for p in statement.details.get("subcommands", ()) if p["kind"] == "AddColumn"}
+    named = _ADDED.search(outcome.error or "") if outcome.sqlstate == "23505" else None
+    return not (outcome.column in added or (named is not None and named[1].strip('"') in added))

@@ -113,7 +113,11 @@ def _plans(
             return plan_workload(connection, queries)
         planned = plan_workload(connection, queries, execute=False)
         changed = [query for query in queries if planned[query[0]].shape != known[query[0]].shape]
-        kept = {q: known[q] for q, plan in planned.items() if plan.error is None and plan.shape == known[q].shape}
+        kept = {
+            q: replace(known[q], refused=plan.refused)
+            for q, plan in planned.items()
+            if plan.error is None and plan.shape == known[q].shape
+        }
         return {**planned, **kept, **plan_workload(connection, changed)}
 
 

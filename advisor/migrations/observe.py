@@ -40,10 +40,14 @@ _RELATIONS = """
 SELECT c.oid, n.nspname, c.relname, c.relkind::pg_catalog.text, c.relfilenode,
        CASE WHEN c.relkind OPERATOR(pg_catalog.=) ANY ('{r,m}'::pg_catalog."char"[])
             THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END,
-       i.indrelid, i.indisvalid, k.oid IS NOT NULL
+       i.indrelid, i.indisvalid, k.oid IS NOT NULL, h.inhparent,
+       pg_catalog.string_to_array(i.indkey::pg_catalog.text, ' '),
+       ARRAY (SELECT a.attnum::pg_catalog.text FROM pg_catalog.pg_attribute a
+               WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attisdropped)
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
   LEFT JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) c.oid
+  LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid OPERATOR(pg_catalog.=) c.oid AND i.indexrelid IS NOT NULL
   LEFT JOIN pg_catalog.pg_constraint k ON k.conindid OPERATOR(pg_catalog.=) c.oid
         AND k.contype OPERATOR(pg_catalog.=) ANY ('{p,u,x}'::pg_catalog."char"[])
  WHERE c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,m,v,f,i,I}'::pg_catalog."char"[])
@@ -60,7 +64,13 @@ SELECT relation, mode, granted FROM pg_catalog.pg_locks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """A table, view or index by its OID; `table` is the OID of an index's table, `constraint`: it backs one."""
+    """A table, view or index by its OID.
+
+    Attributes:
+        table: of an index, the OID of its table; `parent`: the OID of the partitioned index that it is a part of.
+        constraint: the index backs one.
+        keys: of an index, the numbers of its columns; `dropped`: of a table, the numbers of columns it had once.
+    """
 
     oid: int
     name: QualifiedName
@@ -70,6 +80,9 @@ class Relation:
     table: int | None
     valid: bool
     constraint: bool
+    parent: int | None = None
+    keys: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
 
     @property
     def is_index(self) -> bool:
@@ -105,7 +118,8 @@ class Picture:
 def read_relations(connection: psycopg.Connection[Any]) -> dict[int, Relation]:
     """Every user relation as the connection's transaction sees it, by OID."""
     found = {}
-    for oid, schema, name, kind, file, size, table, valid, constraint in connection.execute(_RELATIONS):
+    for oid, schema, name, kind, file, size, table, valid, constraint, *rest in connection.execute(_RELATIONS):
+        parent, keys, dropped = rest
         found[oid] = Relation(
             oid=oid,
             name=QualifiedName(schema, name),
@@ -115,6 +129,9 @@ def read_relations(connection: psycopg.Connection[Any]) -> dict[int, Relation]:
             table=table,
             valid=valid is not False,
             constraint=constraint,
+            parent=parent,
+            keys=frozenset(keys or ()),
+            dropped=frozenset(dropped),
         )
     return found
 
@@ -188,12 +205,23 @@ def file_facts(before: Mapping[int, Relation], after: Mapping[int, Relation], ex
 
 
 def index_facts(before: Mapping[int, Relation], after: Mapping[int, Relation], existing: Set[int]) -> dict[str, Any]:
-    """`new_indexes` and `dropped_indexes` on existing tables that stay, each with `index`, `table`, `constraint`."""
+    """`new_indexes` and `dropped_indexes` on existing tables that stay.
+
+    Each has `index`, `table`, `constraint` (it backs one), `with_column` (it went with a column of its own) and
+    `part_of`: the partitioned index that came or went in the same statement, or None.
+    """
 
     def named(indexes: Iterable[Relation]) -> tuple[dict[str, Any], ...]:
+        changed = {index.oid: index for index in indexes}
         return tuple(
-            {"index": str(index.name), "table": str(after[index.table].name), "constraint": index.constraint}
-            for index in sorted(indexes, key=lambda i: i.oid)
+            {
+                "index": str(index.name),
+                "table": str(after[index.table].name),
+                "constraint": index.constraint,
+                "with_column": bool(index.keys & after[index.table].dropped),
+                "part_of": str(changed[index.parent].name) if index.parent in changed else None,
+            }
+            for index in sorted(changed.values(), key=lambda i: i.oid)
             if index.is_index and index.table is not None and index.table in existing and index.table in after
         )
 

@@ -178,7 +178,7 @@ def _run_file(
             done.append(_traced(statement, step, note))
             continue
         attempts[position] = attempts.get(position, 0) + 1
-        if context.rows == "synthesised" and is_about_rows(outcome) and not outcome.lost:
+        if context.rows == "synthesised" and is_about_rows(statement, outcome) and not outcome.lost:
             _abandon(connection)
             facts = {**statement.details, **step.facts}
             removed = repair(context.logins, context.database, outcome, facts, attempts[position])

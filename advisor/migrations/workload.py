@@ -6,7 +6,7 @@ server's rows say so: times alone are noise, costs alone are opinions.
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -40,6 +40,8 @@ MAX_MEASURED_COST = 500_000.0
 
 PLAN_LIMIT_S = 5
 
+_NOT_NULL = "23502"
+
 _OF_THE_SERVER = ("53", "55", "57", "58", "XX")
 """SQLSTATE classes that are the throwaway server's trouble, not the query's."""
 
@@ -53,6 +55,7 @@ class PlannedQuery:
         ms, buffers: median of warm runs, 8 KiB blocks; None where not executed. `rows` is what it returned.
         indexes, seq_scans, relations: as the plan names them; indexes without, relations with their schema.
         shape: the plan's nodes and what they read, nothing of its numbers.
+        refused: an INSERT of given rows is planned, but the server's answer when it was run (and rolled back) is this.
     """
 
     cost: float | None = None
@@ -65,6 +68,7 @@ class PlannedQuery:
     shape: str = ""
     error: str | None = None
     sqlstate: str | None = None
+    refused: str | None = None
 
     @property
     def measure(self) -> Measure:
@@ -160,6 +164,8 @@ def _compare(
     if after.error is not None:
         own = (after.sqlstate or "")[:2] in _OF_THE_SERVER or after.sqlstate is None
         return change("same" if own else "broken", f"{after.error} (SQLSTATE {after.sqlstate})")
+    if after.refused is not None and before.refused is None:
+        return change("broken", f"{after.refused} (SQLSTATE {_NOT_NULL})")
     if effects.repaired & {*before.relations, *after.relations}:
         return change("same", "not compared: rows of its tables had to be removed for the migration to run")
     if slower(before, after):
@@ -195,10 +201,31 @@ def _plan(connection: psycopg.Connection[Any], text: str, *, execute: bool) -> P
         relations=tuple(dict.fromkeys(_relation(node) for node in nodes if "Relation Name" in node)),
         shape=_shape(root),
     )
+    if _inserts_given_rows(root):
+        return replace(planned, refused=_refusal(connection, text))
     reads_only = all(node["Node Type"] not in ("ModifyTable", "LockRows") for node in nodes)
     if not execute or not reads_only or root["Total Cost"] > MAX_MEASURED_COST:
         return planned
     return _measured(connection, text, planned)
+
+
+def _inserts_given_rows(root: Mapping[str, Any]) -> bool:
+    sources = [node["Node Type"] for node in root.get("Plans", ())]
+    return root.get("Operation") == "Insert" and sources in (["Result"], ["Values Scan"])
+
+
+def _refusal(connection: psycopg.Connection[Any], text: str) -> str | None:
+    """Whether a column that the INSERT leaves out must not be NULL, which planning does not show.
+
+    Other complaints depend on the rows, which are made up.
+    """
+    try:
+        _explain(connection, text, "ANALYZE, TIMING OFF, FORMAT JSON")
+    except psycopg.errors.NotNullViolation as error:
+        return error.diag.message_primary or str(error)
+    except psycopg.Error:
+        pass
+    return None
 
 
 def _measured(connection: psycopg.Connection[Any], text: str, planned: PlannedQuery) -> PlannedQuery:
@@ -208,15 +235,11 @@ def _measured(connection: psycopg.Connection[Any], text: str, planned: PlannedQu
     except psycopg.Error:
         return planned
     root = runs[-1]["Plan"]
-    return PlannedQuery(
-        cost=planned.cost,
+    return replace(
+        planned,
         ms=statistics.median(run["Execution Time"] for run in runs),
         buffers=root["Shared Hit Blocks"] + root["Shared Read Blocks"],
         rows=root["Actual Rows"],
-        indexes=planned.indexes,
-        seq_scans=planned.seq_scans,
-        relations=planned.relations,
-        shape=planned.shape,
     )
 
 

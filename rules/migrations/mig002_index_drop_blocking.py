@@ -2,7 +2,8 @@
 
 ## What it does
 
-Finds DROP INDEX without CONCURRENTLY on a table that was there before the migration, also inside DO blocks.
+Finds DROP INDEX without CONCURRENTLY on a table that was there before the migration, also inside DO blocks and
+functions.
 
 ## Why it matters
 
@@ -12,7 +13,7 @@ that reads the table, and all other queries on the table queue up behind it.
 ## When it is fine
 
 On a small or quiet table, or on one made by the same migrations. An index that backs a constraint goes with its
-constraint, for which there is no CONCURRENTLY.
+constraint, one on a dropped column with its column: for these there is no CONCURRENTLY.
 
 ## Example
 
@@ -32,7 +33,6 @@ The migration's traced run.
 - https://www.postgresql.org/docs/current/sql-dropindex.html
 """
 
-import re
 from collections.abc import Iterator
 
 from advisor.engine.migration_facts import file_key, held_until, locks_on, place, rows_words, severity_for
@@ -41,18 +41,20 @@ from advisor.engine.safe_migration import safe_drop
 from advisor.engine.subjects import StatementSubject
 from advisor.model.advice import Finding, Subject
 from advisor.model.evidence import Evidence
+from advisor.model.migration import TracedStatement
 
-_DROPS = re.compile(r"\bdrop\s+index\b(?!\s+concurrently)", re.IGNORECASE)
+_KINDS = ("DropIndex", "Do", "Call", "Select")
 
 
 @rule(code="MIG002", name="index-drop-blocking", severity="error", scope="statement", needs={"migrations"})
 def index_drop_blocking(subject: StatementSubject, evidence: Evidence) -> Iterator[Finding]:
     migration, statement = subject.migration, subject.statement
-    if statement.kind not in ("DropIndex", "Do") or not _DROPS.search(statement.sql):
+    if statement.kind not in _KINDS:
         return
     for dropped in statement.details.get("dropped_indexes", ()):
         table, index = dropped["table"], dropped["index"]
-        if dropped["constraint"] or "AccessExclusiveLock" not in locks_on(statement, table):
+        goes_with_another = dropped["constraint"] or dropped["with_column"] or dropped["part_of"]
+        if goes_with_another or "AccessExclusiveLock" not in locks_on(statement, table):
             continue
         yield index_drop_blocking.finding(
             objects=[table, index, file_key(migration)],
@@ -65,5 +67,9 @@ def index_drop_blocking(subject: StatementSubject, evidence: Evidence) -> Iterat
             subject=Subject(tables=(table,), indexes=(index,)),
             location=place(migration, statement),
             evidence={"lock": "AccessExclusiveLock", "table": table, "index": index},
-            remedies=[safe_drop(statement, [index])],
+            remedies=[safe_drop(statement, index, partitioned=_has_parts(statement, index))],
         )
+
+
+def _has_parts(statement: TracedStatement, index: str) -> bool:
+    return any(dropped["part_of"] == index for dropped in statement.details.get("dropped_indexes", ()))

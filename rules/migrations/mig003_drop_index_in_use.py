@@ -31,40 +31,49 @@ The migration's traced run and a workload (a log or a `.sql` file of queries).
 - https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ALL-INDEXES-VIEW
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 
-from advisor.engine.migration_facts import file_key, place, rows_words, severity_for, statements_dropping
+from advisor.engine.migration_causes import statements_dropping
+from advisor.engine.migration_facts import file_key, place, rows_words, severity_for
 from advisor.engine.rule import rule
 from advisor.model.advice import Advice, Finding, Subject
 from advisor.model.evidence import Evidence
-from advisor.model.migration import WorkloadChange
+from advisor.model.migration import Migration, TracedStatement, WorkloadChange
+
+_Drop = tuple[Migration, TracedStatement, dict[str, WorkloadChange]]
 
 
 @rule(code="MIG003", name="drop-index-in-use", severity="error", scope="workload", needs={"migrations"})
-def drop_index_in_use(subject: Evidence, evidence: Evidence) -> Iterator[Finding]:
-    lost: dict[str, list[WorkloadChange]] = defaultdict(list)
-    for migration in subject.migrations:
-        for change in migration.workload:
-            for index in change.lost_indexes if change.change == "slower" else ():
-                lost[index].append(change)
-    for name, changes in lost.items():
-        for migration, statement, index, table in list(statements_dropping(evidence, name))[:1]:
-            queries = tuple(change.query_id for change in changes)
-            yield drop_index_in_use.finding(
-                objects=[table, index, file_key(migration)],
-                severity=severity_for(evidence, [table], "error"),
-                title=f"{index} is in use: without it {_count(len(queries))} slower",
-                message=(
-                    f"The file drops an index on {rows_words(evidence, table)} that the workload reads by."
-                    f" For example: {changes[0].reason}; before: {changes[0].plan_before}; after:"
-                    f" {changes[0].plan_after}."
-                ),
-                subject=Subject(tables=(table,), indexes=(index,), queries=queries),
-                location=place(migration, statement),
-                evidence={"queries": queries, "reasons": tuple(change.reason for change in changes)},
-                remedies=[Advice(kind="safe_migration", notes=("Keep the index, or build its replacement first.",))],
-            )
+def drop_index_in_use(_: Evidence, evidence: Evidence) -> Iterator[Finding]:
+    for (index, table), (migration, statement, changes) in _missed(evidence).items():
+        queries = tuple(changes)
+        example = changes[queries[0]]
+        yield drop_index_in_use.finding(
+            objects=[table, index, file_key(migration)],
+            severity=severity_for(evidence, [table], "error"),
+            title=f"{index} is in use: without it {_count(len(queries))} slower",
+            message=(
+                f"The file drops an index on {rows_words(evidence, table)} that the workload reads by."
+                f" For example: {example.reason}; before: {example.plan_before}; after: {example.plan_after}."
+            ),
+            subject=Subject(tables=(table,), indexes=(index,), queries=queries),
+            location=place(migration, statement),
+            evidence={"queries": queries, "reasons": tuple(change.reason for change in changes.values())},
+            remedies=[Advice(kind="safe_migration", notes=("Keep the index, or build its replacement first.",))],
+        )
+
+
+def _missed(evidence: Evidence) -> dict[tuple[str, str], _Drop]:
+    """By (index, table): where it is dropped, and what became of the queries that read by it."""
+    found: dict[tuple[str, str], _Drop] = {}
+    slower = [c for migration in evidence.migrations for c in migration.workload if c.change == "slower"]
+    for change in slower:
+        for name in change.lost_indexes:
+            for migration, statement, index, table in islice(statements_dropping(evidence, name), 1):
+                drop = found.setdefault((index, table), (migration, statement, {}))
+                drop[2].setdefault(change.query_id, change)
+    return found
 
 
 def _count(queries: int) -> str:

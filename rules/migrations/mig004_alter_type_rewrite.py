@@ -62,14 +62,14 @@ def alter_type_rewrite(subject: StatementSubject, evidence: Evidence) -> Iterato
     if not rewritten and statement.kind == "AlterTable" and rebuilt:
         rewritten = [statement.details["table"]] if "table" in statement.details else []
     for table in [table for table in rewritten if "AccessExclusiveLock" in locks_on(statement, table)][:1]:
-        what = "copies every row" if statement.rewrites else f"builds {', '.join(rebuilt)} anew"
+        what = "copies every row of" if statement.rewrites else f"builds {', '.join(rebuilt)} anew, an index on"
         columns = [part.get("column") or part["name"] for part in statement.details.get("subcommands", ())]
         yield alter_type_rewrite.finding(
             objects=[table, *sorted({str(column) for column in columns if column}), file_key(migration)],
             severity=severity_for(evidence, rewritten, "error"),
             title=f"{parse_name(table).name} is {'rewritten' if statement.rewrites else 're-indexed'} under a lock",
             message=(
-                f"The statement {what} of {rows_words(evidence, table)} under AccessExclusiveLock, held"
+                f"The statement {what} {rows_words(evidence, table)} under AccessExclusiveLock, held"
                 f" {held_until(migration)}: all reads and writes of the table wait for as long as that takes."
             ),
             subject=Subject(tables=tuple(rewritten), indexes=tuple(rebuilt)),

@@ -66,14 +66,16 @@ def set_not_null_scan(subject: StatementSubject, evidence: Evidence) -> Iterator
     explained = indexed | {str(name) for name in statement.rewrites or ()}
     if not (parts or in_block) or statement.rebuilt_indexes:
         return
-    for table in [str(name) for name in statement.scans or () if str(name) not in explained]:
-        if "AccessExclusiveLock" not in locks_on(statement, table):
-            continue
+    scanned = [str(name) for name in statement.scans or () if str(name) not in explained]
+    locked = [table for table in scanned if "AccessExclusiveLock" in locks_on(statement, table)]
+    # Of a partitioned table or one with children, all parts are scanned: one cause, named by the table altered.
+    named = statement.details.get("table")
+    for table in [named] if named and locked and not in_block else locked:
         columns = [str(part["name"]) for part in parts if part["kind"] == "SetNotNull"]
         names = [str(part["name"]) for part in parts if part["name"]]
         yield set_not_null_scan.finding(
             objects=[table, *sorted(names), file_key(migration)],
-            severity=severity_for(evidence, [table], "error"),
+            severity=severity_for(evidence, locked, "error"),
             title=f"Every row of {table} is read under a lock",
             message=(
                 f"The statement reads all of {rows_words(evidence, table)} under AccessExclusiveLock, which is"
@@ -81,6 +83,6 @@ def set_not_null_scan(subject: StatementSubject, evidence: Evidence) -> Iterator
             ),
             subject=Subject(tables=(table,), columns=tuple(f"{table}.{column}" for column in columns)),
             location=place(migration, statement),
-            evidence={"scans": (table,), "lock": "AccessExclusiveLock"},
+            evidence={"scans": tuple(locked) if table == named else (table,), "lock": "AccessExclusiveLock"},
             remedies=[safe_not_null(table, column) for column in columns] or [safe_validation()],
         )

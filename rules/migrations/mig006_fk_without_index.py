@@ -37,7 +37,8 @@ The schema before and after the traced run.
 from collections.abc import Iterator
 
 from advisor.engine.foreign_keys import newly_unindexed, statement_of
-from advisor.engine.migration_facts import file_key, missed_indexes, parse_name, place, rows_words, severity_for
+from advisor.engine.migration_causes import missed_indexes
+from advisor.engine.migration_facts import file_key, parse_name, place, rows_words, severity_for
 from advisor.engine.rule import rule
 from advisor.engine.safe_migration import index_on
 from advisor.model.advice import Finding, Subject

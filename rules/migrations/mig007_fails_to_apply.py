@@ -37,7 +37,7 @@ The migration's traced run.
 
 from collections.abc import Iterator
 
-from advisor.engine.migration_facts import file_key, place
+from advisor.engine.migration_facts import file_key, place, subcommands
 from advisor.engine.rule import rule
 from advisor.engine.subjects import StatementSubject
 from advisor.model.advice import Advice, Finding, Subject
@@ -50,12 +50,19 @@ _HINTS = {
     "23505": "Look for duplicates first: SELECT …, count(*) … GROUP BY … HAVING count(*) > 1.",
     "23502": "Fill the NULLs in batches first.",
 }
+_NEEDS_ROWS = (
+    "It fails wherever the table has rows. Add the column nullable (or with a DEFAULT, if it need not be unique), fill"
+    " it in batches, then add the constraint."
+)
 
 
 @rule(code="MIG007", name="fails-to-apply", severity="error", scope="statement", needs={"migrations"})
 def fails_to_apply(subject: StatementSubject, _: Evidence) -> Iterator[Finding]:
     migration, statement = subject.migration, subject.statement
     error = statement.error
+    hint = _HINTS.get(statement.sqlstate or "", "Correct the statement.")
+    if statement.sqlstate in ("23502", "23505") and subcommands(statement, "AddColumn"):
+        hint = _NEEDS_ROWS
     if error is None or not statement.traced:
         return
     state = f" (SQLSTATE {statement.sqlstate})" if statement.sqlstate else ""
@@ -70,7 +77,5 @@ def fails_to_apply(subject: StatementSubject, _: Evidence) -> Iterator[Finding]:
         subject=Subject(tables=(table,) if table else ()),
         location=place(migration, statement),
         evidence={"error": error, "sqlstate": statement.sqlstate},
-        remedies=[
-            Advice(kind="safe_migration", notes=(_HINTS.get(statement.sqlstate or "", "Correct the statement."),))
-        ],
+        remedies=[Advice(kind="safe_migration", notes=(hint,))],
     )
