@@ -1,9 +1,10 @@
-"""Makes the logs of this folder with a real server; run as a user who may start one.
+"""Makes the logs of this folder with a real server, which runs as `postgres` where root starts this.
 
 python make.py BIN_FOLDER OUTPUT_FOLDER
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -73,14 +74,19 @@ def run(dsn: str) -> None:
 def server(binaries: Path, folder: Path, settings: tuple[str, ...]) -> Iterator[str]:
     """A server in `folder` with the settings; gives its connection string."""
     data = folder / "data"
+    user = "postgres" if os.getuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
     subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "app", "-A", "trust", "-N", "--no-locale", "-E", "UTF8"], check=True
+        [binaries / "initdb", "-D", data, "-U", "app", "-A", "trust", "-N", "--no-locale", "-E", "UTF8"],
+        check=True,
+        user=user,
     )
     common = ("logging_collector=on", "log_destination=stderr,csvlog,jsonlog", "log_filename=pg", "log_timezone=UTC")
     options = [
         f"-c{setting}" for setting in (*settings, *common, f"unix_socket_directories={folder}", "listen_addresses=")
     ]
-    process = subprocess.Popen([binaries / "postgres", "-D", data, *options])
+    process = subprocess.Popen([binaries / "postgres", "-D", data, *options], user=user)
     dsn = f"host={folder} user=app dbname=postgres"
     try:
         for _ in range(100):
