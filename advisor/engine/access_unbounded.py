@@ -1,7 +1,7 @@
 """Statements that read a large table whole, and that an index cannot help."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from advisor.engine.access import INDEXED_KINDS, SELECTIVE_SHARE
@@ -25,6 +25,10 @@ MOST_SHARE = 0.5
 
 OFTEN_CALLS = 2
 """A statement that ran once is taken for a report, an export or a person at a prompt."""
+
+SURE_ROWS_PER_MS = 10_000.0
+"""What one process filters per millisecond of rows of common width. A statement on a table of assumed size must take
+this long, so that the table may well be so large."""
 
 Reason = Literal["returns", "aggregates", "discards"]
 
@@ -64,7 +68,7 @@ def unbounded_scans(evidence: Evidence) -> Iterator[UnboundedScan]:
             continue
         found = [
             scan
-            for scope in usage.scopes
+            for scope in _single_level(usage)
             for scan in _of_scope(query, scope, usage, evidence, catalog, seen.get(query.id, []))
             if (query.id, scan.table.name) not in gaps
         ]
@@ -72,10 +76,35 @@ def unbounded_scans(evidence: Evidence) -> Iterator[UnboundedScan]:
             yield max(found, key=lambda scan: (scan.rows, str(scan.table.name)))
 
 
+def _single_level(usage: Usage) -> Sequence[Scope]:
+    """The one level of a simple statement, or of one around a subquery (`SELECT count(*) FROM (SELECT … FROM t)`)."""
+    if len(usage.scopes) == 1:
+        return usage.scopes
+    levels = sorted(usage.scopes, key=lambda scope: scope.depth)
+    if [scope.depth for scope in levels] != [0, 1] or [use.table for use in levels[0].tables] != [None]:
+        return ()
+    outer, inner = levels
+    filtered = outer.predicates or outer.alternatives or outer.unresolved
+    own = inner.limit or inner.correlated or inner.aggregates or inner.group_by or inner.windows
+    if filtered or own or outer.windows:
+        return ()
+    return (
+        replace(
+            inner,
+            aggregates=outer.aggregates,
+            group_by=outer.group_by,
+            order_by=outer.order_by,
+            distinct=outer.distinct or inner.distinct,
+            limit=outer.limit,
+            star=outer.star and inner.star,
+        ),
+    )
+
+
 def _of_scope(
     query: Query, scope: Scope, usage: Usage, evidence: Evidence, catalog: Catalog, seen: list[SeenScan]
 ) -> Iterator[UnboundedScan]:
-    if len(usage.scopes) > 1 or scope.alternatives or not scope.tables:
+    if scope.alternatives or not scope.tables:
         return
     uses = [(use, catalog.tables.get(use.table)) for use in scope.tables if use.table is not None]
     tables = [(use, table) for use, table in uses if table is not None and table.kind in INDEXED_KINDS]
@@ -129,7 +158,9 @@ def _rows(table: Table, evidence: Evidence) -> float:
 
 def _size_is_sure(query: Query, table: Table, evidence: Evidence) -> bool:
     """Whether the size is known, or an assumed one is borne out by what was measured."""
-    return evidence.profile[table.name].basis != "assumed" or query.mean_ms is not None
+    profile = evidence.profile[table.name]
+    borne_out = query.mean_ms is not None and query.mean_ms >= profile.rows / SURE_ROWS_PER_MS
+    return profile.basis != "assumed" or borne_out
 
 
 def _measured_few(query: Query, rows: float) -> bool:

@@ -52,6 +52,7 @@ TIME_SPAN = timedelta(days=365)
 SEEN_VALUES = 100
 """Constants kept for each column, most frequent first: what synthesised rows must contain."""
 
+_EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _TIMES = frozenset({"timestamptz", "timestamp", "date"})
 _INTEGERS = frozenset({"int2", "int4", "int8"})
 _NUMBERS = _INTEGERS | {"numeric", "float4", "float8"}
@@ -230,13 +231,17 @@ def _number_text(number: float | None) -> str | None:
 
 
 def _time_ends(evidence: ColumnEvidence) -> tuple[str | None, str | None]:
-    texts = (*evidence.constants.equal, *evidence.constants.bounds)
+    constants = evidence.constants
+    texts = (*constants.equal, *constants.bounds, *(t for t in constants.open_ends if not evidence.end))
     moments = [moment for text in texts if (moment := _moment(text)) is not None]
     end = max([*moments, *([evidence.end] if evidence.end else [])], default=None)
     if end is None:
         return None, None
     span = _span(evidence.shares, _seconds, end.timestamp())
-    earliest = end - timedelta(seconds=span) if span else min([end - TIME_SPAN, *moments])
+    # Of a range without a start nobody knows how much lies before its end: as much as after it.
+    ends = [moment for text in constants.open_ends if (moment := _moment(text)) is not None]
+    before = [moment - min(max(TIME_SPAN, end - moment), moment - _EARLIEST) for moment in ends]
+    earliest = end - timedelta(seconds=span) if span else min([end - TIME_SPAN, *moments, *before])
     return _time_text(earliest, evidence.column.base_type), _time_text(end, evidence.column.base_type)
 
 

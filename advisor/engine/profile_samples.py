@@ -23,8 +23,8 @@ class Constants:
 
     Attributes:
         equal: values of equalities, lists and inequalities.
-        bounds: ends of ranges, but for `open_starts`: those of ranges without an end, which may begin long before
-            the first row.
+        bounds: ends of ranges, but for those of open ones, which may lie far beyond the first and the last row:
+            `open_starts` have no end, `open_ends` no start.
         nulls: how often it is asked whether the column is NULL.
         by_query: the values of equalities, by the query that brought them.
     """
@@ -32,6 +32,7 @@ class Constants:
     equal: Counter[str] = field(default_factory=Counter)
     bounds: Counter[str] = field(default_factory=Counter)
     open_starts: Counter[str] = field(default_factory=Counter)
+    open_ends: Counter[str] = field(default_factory=Counter)
     nulls: int = 0
     by_query: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
@@ -75,6 +76,7 @@ def _executions(query: Query, usage: Usage | None, catalog: Catalog) -> Iterator
 def _note(seen: dict[ColumnName, Constants], query_id: str, usage: Usage, parameters: tuple[str | None, ...]) -> None:
     found = [(t, p) for t, p in column_predicates(usage) if p.kind in _COMPARED or p.kind in _NULL_TESTS]
     ended = {(table, predicate.column) for table, predicate in found if predicate.operator in ("<", "<=")}
+    started = {(table, predicate.column) for table, predicate in found if predicate.operator in (">", ">=")}
     for table, predicate in found:
         if predicate.column is None:
             continue
@@ -82,7 +84,11 @@ def _note(seen: dict[ColumnName, Constants], query_id: str, usage: Usage, parame
         constants.nulls += predicate.kind in _NULL_TESTS
         for text in _texts(predicate.value, parameters):
             if predicate.kind == "range":
-                (constants.bounds if (table, predicate.column) in ended else constants.open_starts)[text] += 1
+                column = (table, predicate.column)
+                if column in ended and column in started:
+                    constants.bounds[text] += 1
+                else:
+                    (constants.open_ends if column in ended else constants.open_starts)[text] += 1
             else:
                 constants.equal[text] += 1
             if predicate.kind == "equality":

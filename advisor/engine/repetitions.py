@@ -144,12 +144,13 @@ def _seems_to_lead(
     kinds = {k[n - 1] for i in loops for k in i.keys for n in key.beside if n <= len(k)}
     if named_reference(parent, key, catalog, frozenset(kind for kind in kinds if kind)):
         return True
-    if parent_id != repetition.parent_id or len(loops) < MIN_UNITS_UNDECLARED:
+    units = repetition.instances
+    if parent_id != repetition.parent_id or len(units) < MIN_UNITS_UNDECLARED:
         return False
-    if any(i.parent_rows is not None for i in loops):
+    if any(i.parent_rows is not None for i in units):
         likely = key.unique or stem_of(key.column) is not None
-        return likely and comparable(parent, key, catalog) and _by_rows(repetition, loops, parent_id)
-    return loose_reference(parent, key, catalog)
+        return likely and comparable(parent, key, catalog) and _by_rows(repetition, units, parent_id)
+    return len(loops) >= MIN_UNITS_UNDECLARED and loose_reference(parent, key, catalog)
 
 
 def _by_rows(repetition: Repetition, loops: Sequence[RepetitionInstance], parent_id: str) -> bool:
