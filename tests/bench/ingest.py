@@ -1,19 +1,27 @@
-"""Digests a made-up stderr log of 100 MB in this process; prints MB per CPU-second and the peak of memory.
+"""Digests a made-up log as stderr, csv and json, each in a process of its own; prints MB per CPU-second, the peak of
+memory, and the ratio to simple loops over the same file in the same process. Machines differ, and so does one from
+minute to minute: compare the ratios.
 
-python tests/bench/ingest.py [MEGABYTES] [--profile] [--keep FILE]
+python tests/bench/ingest.py [MEGABYTES] [--profile] [--keep FOLDER]
 """
 
 import cProfile
+import csv
+import json
 import pstats
 import random
+import re
 import resource
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from advisor.model.options import Options
+from advisor.model.workload import Workload
 from advisor.workload.read import read_workload
 
 SEED = 20261120
@@ -117,30 +125,117 @@ def write_log(path: Path, megabytes: int) -> None:
                 return
 
 
-def main() -> None:
-    """Makes the log, digests it once, prints the ratios."""
-    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    megabytes = numbers[0] if numbers else 100
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else Path(folder, "postgresql.log")
-        if not path.exists():
-            write_log(path, megabytes)
-        profile = cProfile.Profile() if "--profile" in sys.argv else None
-        before = time.process_time()
-        if profile:
-            profile.enable()
-        workload = read_workload([str(path)], Options())
-        spent = time.process_time() - before
-        if profile:
-            profile.disable()
-            pstats.Stats(profile).sort_stats("tottime").print_stats(25)
-        size = path.stat().st_size / 1e6
+RECORD = re.compile(r"(\S+ \S+ \S+) \[(\d+)\] (?:(\w+)@(\w+)/(\w+) )?(\w+):  (.*)", re.DOTALL)
+
+
+def converted(source: Path) -> Iterator[dict[str, str]]:
+    """The records of the stderr log by the names of jsonlog's fields, DETAIL and STATEMENT with their record."""
+    record: dict[str, str] = {}
+    for text in re.split(r"\n(?!\t)", source.read_text()):
+        found = RECORD.match(text.replace("\n\t", "\n"))
+        if found is None:
+            continue
+        at, pid, user, database, application, severity, message = found.groups()
+        if severity in ("DETAIL", "STATEMENT"):
+            record[severity.lower()] = message
+            continue
+        if record:
+            yield record
+        record = {"timestamp": at, "user": user or "", "dbname": database or "", "pid": pid, "session_id": f"6a.{pid}"}
+        record |= {"error_severity": severity, "message": message, "application_name": application or ""}
+    yield record
+
+
+COLUMNS = (
+    *("timestamp", "user", "dbname", "pid", "", "session_id", "", "", "", "", "", "error_severity", "", "message"),
+    *("detail", "", "", "", "", "statement", "", "", "application_name", "", "", ""),
+)
+
+
+def convert(source: Path, folder: Path) -> None:
+    """The same log as csv and json."""
+    with (folder / "postgresql.csv").open("w", newline="") as table, (folder / "postgresql.json").open("w") as lines:
+        writer = csv.writer(table, lineterminator="\n")
+        for record in converted(source):
+            writer.writerow([record.get(column, "") for column in COLUMNS])
+            lines.write(json.dumps({name: value for name, value in record.items() if value}) + "\n")
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Of this process."""
+    before = time.process_time()
+    work()
+    return time.process_time() - before
+
+
+def loop_over_lines(path: Path) -> int:
+    """The least that a reader in Python must do."""
+    count = 0
+    with path.open(encoding="utf-8") as file:
+        for _ in file:
+            count += 1
+    return count
+
+
+def match_lines(path: Path) -> int:
+    """What a simple reader does: one regular expression per line for the prefix and the duration."""
+    line_head = re.compile(r'^.{0,80}?(\d{4}-\d\d-\d\d \S+) .*?"?(\w+)"?[:,].*?duration: (\d+\.\d+) ms')
+    with path.open(encoding="utf-8") as file:
+        return sum(1 for line in file if line_head.match(line))
+
+
+def measure(path: Path) -> None:
+    """Digests one file and prints its line."""
+    workloads: list[Workload] = []
+    profile = cProfile.Profile() if "--profile" in sys.argv else None
+    if profile:
+        profile.enable()
+    spent = cpu_seconds(lambda: workloads.append(read_workload([str(path)], Options())))
+    if profile:
+        profile.disable()
+        pstats.Stats(profile).sort_stats("tottime").print_stats(25)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    coverage = workload.coverage
-    print(
-        f"{size:.0f} MB, {coverage.statements} statements of {len(workload.queries)} queries, {coverage.events} events"
+    size, coverage = path.stat().st_size / 1e6, workloads[0].coverage
+    loop, match = (
+        min(cpu_seconds(lambda f=each: f(path)) for _ in range(2)) for each in (loop_over_lines, match_lines)
     )
-    print(f"{size / spent:.1f} MB per CPU-second, peak {peak:.0f} MiB, {len(workload.repetitions)} repetitions")
+    print(
+        f"{path.suffix[1:]:>4}: {size:.0f} MB, {coverage.statements} statements, {size / spent:.1f} MB per CPU-second,"
+        f" peak {peak:.0f} MiB; {spent / loop:.1f} x a loop over the lines, {spent / match:.2f} x a regular expression"
+        " per line"
+    )
+
+
+def measure_pgbadger(path: Path) -> None:
+    """pgBadger on the same file, where it is installed."""
+    program = shutil.which("pgbadger")
+    if program is None:
+        print("pgbadger is not installed")
+        return
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    prefix = "%m [%p] %q%u@%d/%a "
+    subprocess.run([program, "-q", "-p", prefix, "-o", "-", "-x", "text", path], stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"pgbadger: {path.stat().st_size / 1e6 / spent:.1f} MB per CPU-second")
+
+
+def main() -> None:
+    """Makes the logs and measures each in a process of its own."""
+    if "--one" in sys.argv:
+        measure(Path(sys.argv[sys.argv.index("--one") + 1]))
+        return
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else Path(temporary)
+        path = folder / "postgresql.log"
+        if not path.exists():
+            write_log(path, numbers[0] if numbers else 100)
+            convert(path, folder)
+        for suffix in (".log", ".csv", ".json"):
+            flags = ["--profile"] if "--profile" in sys.argv else []
+            subprocess.run([sys.executable, __file__, "--one", path.with_suffix(suffix), *flags], check=True)
+        measure_pgbadger(path)
 
 
 if __name__ == "__main__":
