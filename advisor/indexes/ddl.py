@@ -85,9 +85,8 @@ def _key(key: IndexKey) -> str:
 def _check(name: QualifiedName) -> str:
     """A query that says in one word whether the index is usable, and in one sentence what to do where it is not."""
     regclass = quote_literal(quote_name(name))
-    todo = quote_literal(f"INVALID: run DROP INDEX CONCURRENTLY {quote_name(name)}; then start again")
     return (
-        f"SELECT CASE WHEN indisvalid THEN 'valid' ELSE {todo} END AS state\n"
+        f"SELECT CASE WHEN indisvalid THEN 'valid' ELSE 'INVALID: drop it and start again' END AS state\n"
         f"FROM pg_catalog.pg_index WHERE indexrelid = to_regclass({regclass})"
     )
 

@@ -104,7 +104,7 @@ def test_an_invalid_leftover_is_replaced(sandbox: Sandbox, database: str) -> Non
     assert again.returncode != 0
     assert "already exists" in again.stderr
     check = next(s for s in first.statements if s.startswith("SELECT"))
-    assert psql(sandbox, database, f"{check};").stdout.startswith("INVALID: run DROP INDEX CONCURRENTLY")
+    assert psql(sandbox, database, f"{check};").stdout.startswith("INVALID: drop it and start again")
 
     catalog = catalog_of(sandbox, database)
     assert [i.valid for i in catalog.tables[table].indexes if not i.primary] == [False]
