@@ -82,7 +82,7 @@ class Joiner:
     def _log(self, state: Session, record: Record) -> None:
         parts = MESSAGE.match(record.message)
         assert parts is not None
-        ms, us, step, _, text = parts.groups()
+        ms, us, step, text = parts.group(1, 2, 3, 5)
         duration = int(ms) * 1000 + int(us) if ms is not None else None
         if step is None:
             if duration is None:

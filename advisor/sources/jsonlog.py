@@ -1,6 +1,6 @@
 """The JSON log. Source: PostgreSQL manual, "Using JSON-Format Log Output" (15 and later): one object per line."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -10,6 +10,12 @@ from advisor.sources.blocks import lines_of
 from advisor.sources.joiner import Joiner, Record
 from advisor.sources.messages import timestamp_us
 from advisor.sources.tally import Tally
+
+_FIELDS = (
+    *("session_id", "vxid", "dbname", "user", "application_name"),
+    *("error_severity", "message", "detail", "statement", "state_code"),
+)
+_TEXTS = frozenset((str, type(None)))
 
 
 def read(blocks: Iterable[bytes], tally: Tally) -> Iterator[Event]:
@@ -46,21 +52,15 @@ def _record(line: bytes, number: int) -> Record | None:
     at = timestamp_us(str(entry["timestamp"]))
     if at is None:
         return None
-    text = _Text(entry)
-    return Record(
-        at_us=at,
-        session=text("session_id") or text("pid") or "",
-        transaction=text("vxid"),
-        database=text("dbname"),
-        user=text("user"),
-        application=text("application_name"),
-        line=number,
-        severity=text("error_severity") or "",
-        message=text("message") or "",
-        detail=text("detail"),
-        statement=text("statement"),
-        sqlstate=text("state_code"),
-    )
+    get = entry.get
+    values: list[Any] = [get(field) or None for field in _FIELDS]
+    if not _TEXTS.issuperset(map(type, values)):
+        values = [str(value) if value is not None else None for value in values]
+    session, transaction, database, user, application, severity, message, detail, statement, sqlstate = values
+    if session is None:
+        session = str(get("pid") or "")
+    head = (at, session, transaction, database, user, application, number)
+    return Record._make((*head, severity or "", message or "", detail, statement, sqlstate))
 
 
 def _repaired(line: bytes) -> Any:
@@ -69,16 +69,3 @@ def _repaired(line: bytes) -> Any:
         return orjson.loads(line.decode("latin-1"))
     except orjson.JSONDecodeError:
         return None
-
-
-class _Text:
-    """Reads fields as text: None where absent or empty."""
-
-    __slots__ = ("_entry",)
-
-    def __init__(self, entry: Mapping[str, Any]) -> None:
-        self._entry = entry
-
-    def __call__(self, field: str) -> str | None:
-        value = self._entry.get(field)
-        return str(value) if value not in (None, "") else None

@@ -96,6 +96,9 @@ def _offset_minutes(zone: str) -> int:
 
 def timestamp_us(text: str) -> int | None:
     """Microseconds since the epoch of `2026-11-20 23:03:00.123 UTC`, the form of csvlog and jsonlog; None if not."""
+    if text[19:20] == "." and text[23:24] == " " and text[20:23].isdigit():
+        base = second_us(text[:19], text[24:])
+        return base + int(text[20:23]) * 1000 if base is not None else None
     stamp, _, zone = text.partition(" ")[2].partition(" ")
     second, _, fraction = stamp.partition(".")
     base = second_us(f"{text[:10]} {second}", zone)
