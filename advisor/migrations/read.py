@@ -22,13 +22,14 @@ _NUMBERS = re.compile(r"(\d+)")
 def read_migrations(paths: Sequence[str]) -> tuple[MigrationFile, ...]:
     """The files in the order given, a folder's files in natural version order (2 before 10), below it folder by folder.
 
-    A file that does not parse, or that needs psql for more than to be sent, comes with its `error`.
+    A file that does not parse, or that needs psql for more than to be sent, comes with its `error`; so does one of
+    several that is not readable, since the others can be judged.
 
     Raises:
-        InputError: a path is not there, not readable, binary, or not UTF-8 (EmptyInput: empty).
+        InputError: a path is not there; or the only file is not readable, binary, or not UTF-8 (EmptyInput: empty).
     """
-    files = [file for path in paths for file in _expand(Path(path))]
-    return tuple(_read(file) for file in dict.fromkeys(files))
+    files = list(dict.fromkeys(file for path in paths for file in _expand(Path(path))))
+    return tuple(_read_one_of(file, len(files)) for file in files)
 
 
 def natural_key(path: Path) -> tuple[tuple[tuple[bool, int, str], ...], ...]:
@@ -57,6 +58,15 @@ def _expand(path: Path) -> Iterator[Path]:
     if not found:
         raise EmptyInput(f"{path} holds no .sql file.", hint="Give the folder that holds the migrations.")
     yield from sorted(found, key=lambda file: natural_key(file.relative_to(path)))
+
+
+def _read_one_of(path: Path, count: int) -> MigrationFile:
+    try:
+        return _read(path)
+    except InputError as error:
+        if count == 1:
+            raise
+        return MigrationFile(file=str(path), transaction="none", error=f"{error.what} {error.why or ''}".strip())
 
 
 def _read(path: Path) -> MigrationFile:

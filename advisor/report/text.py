@@ -287,7 +287,9 @@ def _foot(report: Report, shown: Sequence[Finding]) -> Iterator[Text]:
         for severity in ("error", "warning", "info")
         if (number := sum(f.severity == severity for f in shown))
     ]
-    nothing = "Nothing found." if report.complete else "Nothing found before it was stopped."
+    unjudged = any(migration.error for migration in report.migrations)
+    all_clear = "Nothing found in what could be judged." if unjudged else "Nothing found."
+    nothing = all_clear if report.complete else "Nothing found before it was stopped."
     yield _text(f"Found: {', '.join(counts)}." if counts else nothing, style="bold")
 
 

@@ -80,3 +80,18 @@ def test_the_remedy_runs_as_pasted_and_is_not_found_itself(
         kept = case.migrations if case.code == "MIG006" else ()
         again = judge(replace(case, migrations=(*kept, ("99_safe.sql", file))), sandbox, database, tmp_path / "second")
         assert [finding.key for finding in again.findings] == []
+
+
+@pytest.mark.parametrize(
+    "case", {case.code: case for case in CASES if case.fires}.values(), ids=lambda case: f"{case.code}-{case.path.stem}"
+)
+def test_keys_do_not_depend_on_lines(case: Case, sandbox: Sandbox, database: str, tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    first = judge(case, sandbox, database, tmp_path / "first")
+    sandbox.drop_database(database)
+    sandbox.create_database(database)
+    lower = tuple((name, "\n" * 50 + text) for name, text in case.migrations)
+    second = judge(replace(case, migrations=lower), sandbox, database, tmp_path / "second")
+    places = [[(f.key, f.location.line) for f in run.findings if f.location] for run in (first, second)]
+    assert places[1] == [(key, line + 50) for key, line in places[0]]

@@ -115,3 +115,13 @@ def test_a_path_that_is_not_there_and_an_empty_folder(tmp_path: Path) -> None:
         read_migrations([str(tmp_path / "nowhere")])
     with pytest.raises(EmptyInput, match=r"no \.sql file"):
         read_migrations([str(tmp_path)])
+
+
+def test_one_unreadable_file_of_several_leaves_the_others_to_be_judged(tmp_path: Path) -> None:
+    (tmp_path / "1.sql").write_bytes(b"")
+    (tmp_path / "2.sql").write_bytes(b"-- caf\xe9\n")
+    (tmp_path / "3.sql").write_text("SELECT 1;")
+    empty, latin, good = read_migrations([str(tmp_path)])
+    assert (empty.error or "").endswith("1.sql is empty.")
+    assert (latin.error or "").endswith("2.sql is not UTF-8. Line 1 is not.")
+    assert (good.error, len(good.statements)) == (None, 1)

@@ -2,6 +2,7 @@
 
 from hypothesis import HealthCheck, given, settings
 
+from advisor.model.migration import Migration
 from advisor.model.report import Diagnostic, Report
 from advisor.report import github
 from tests.unit.report.values import LOST, PLACE, finding, recommendation, report, reports, verdict
@@ -46,3 +47,10 @@ def test_diagnostics_are_annotations_without_a_place() -> None:
 def test_no_text_can_begin_a_command_of_its_own(value: Report) -> None:
     for line in github.render(value).split("\n")[:-1]:
         assert line.startswith(("::error", "::warning", "::notice"))
+
+
+def test_a_migration_that_cannot_be_judged_is_an_error_at_its_line() -> None:
+    broken = Migration(file="db/2,a.sql", framework="sql", transaction="none", error="line 7: syntax error")
+    assert github.render(report(findings=(), migrations=(broken,))) == (
+        "::error title=Cannot be judged,file=db/2%2Ca.sql,line=7::line 7: syntax error\n"
+    )
