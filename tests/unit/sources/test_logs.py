@@ -151,3 +151,13 @@ def test_noise_is_accounted_for(data: bytes, kind: str) -> None:
     tally = Tally()
     assert [event for event in events_of(data, kind, tally, prefix="%m [%p] ") if event.kind == "statement"] == []
     assert tally.bytes_total == len(data) == tally.bytes_classified + tally.bytes_unknown
+
+
+def test_a_text_that_looks_like_a_record_is_part_of_its_statement() -> None:
+    head = "2026-11-20 23:09:59.815 UTC [1] LOG:  duration: 1.000 ms  "
+    inner = f"SELECT 'LOG:  duration: 2.000 ms  statement: {head}', 'DETAIL:  Parameters: $1'"
+    text = f"{head}statement: {inner}\n{head}statement: SELECT 1\n"
+    tally = Tally()
+    events = events_of(text.encode(), "log", tally, prefix="%m [%p] ")
+    assert [(event.sql, event.duration_us, event.line) for event in events] == [(inner, 1000, 1), ("SELECT 1", 1000, 2)]
+    assert tally.bytes_unknown == 0
