@@ -69,14 +69,13 @@ def run_gate(
     before = _catalog(logins, database)
     context = replace(start_trace(logins, database, rows=rows, missing=missing), settings=settings or {})
     plans: Mapping[str, PlannedQuery] = _plans(context, queries)
-    repaired: frozenset[str] = frozenset()
     migrations = []
     for file in files:
         if on_file is not None:
             on_file(file)
-        done = _one_file(context, file, queries, plans, repaired)
+        done = _one_file(context, file, queries, plans)
         migrations.append(done.trace.migration)
-        plans, repaired = done.plans, repaired | done.trace.changed
+        plans = done.plans
         context = replace(context, trouble=done.trace.trouble)
     return GateResult(migrations=tuple(migrations), catalog_before=before, catalog_after=_catalog(logins, database))
 
@@ -86,18 +85,19 @@ def _one_file(
     file: MigrationFile,
     queries: Sequence[WorkloadQuery],
     before: Mapping[str, PlannedQuery],
-    repaired: frozenset[str],
 ) -> _Round:
     traced = trace_file(context, file)
     if not queries:
         return _Round(trace=traced)
-    after = _plans(context, queries, before)
+    # What was measured on rows that are gone is measured again, so that the next file is compared with this one.
+    known = {q: plan for q, plan in before.items() if not traced.changed & set(plan.relations)}
+    after = _plans(context, queries, known)
     suspects = [query for query in queries if slower(before[query[0]], after[query[0]])]
     analyzed: Mapping[str, PlannedQuery] = {}
     if suspects:
         _analyze(context)
         analyzed = _plans(context, suspects)
-    changes = compare_workload(before, after, analyzed, _effects(traced, repaired))
+    changes = compare_workload(before, after, analyzed, _effects(traced))
     trace = replace(traced, migration=replace(traced.migration, workload=changes))
     return _Round(trace=trace, plans={**after, **analyzed})
 
@@ -112,12 +112,12 @@ def _plans(
         if not known:
             return plan_workload(connection, queries)
         planned = plan_workload(connection, queries, execute=False)
-        changed = [query for query in queries if planned[query[0]].shape != known[query[0]].shape]
         kept = {
             q: replace(known[q], refused=plan.refused)
             for q, plan in planned.items()
-            if plan.error is None and plan.shape == known[q].shape
+            if plan.error is None and q in known and plan.shape == known[q].shape
         }
+        changed = [query for query in queries if query[0] not in kept]
         return {**planned, **kept, **plan_workload(connection, changed)}
 
 
@@ -127,12 +127,12 @@ def _analyze(context: TraceContext) -> None:
         connection.execute("ANALYZE")
 
 
-def _effects(traced: FileTrace, repaired: frozenset[str]) -> FileEffects:
+def _effects(traced: FileTrace) -> FileEffects:
     statements = traced.migration.statements
     return FileEffects(
         dropped_indexes=frozenset(_dropped(statements)),
         shrunk=frozenset(_shrunk(statements)),
-        repaired=repaired | traced.changed,
+        repaired=traced.changed,
     )
 
 

@@ -3,6 +3,7 @@
 Everything here runs as the unprivileged owner, because triggers and functions of the schema may fire.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
@@ -12,6 +13,15 @@ from psycopg import sql
 
 from advisor.migrations.observe import read_relations
 from advisor.migrations.session import Logins, Outcome
+
+_KEY = re.compile(r"Key \((.*)\)=\(.*\) is duplicated")
+
+_KEEP_LAST = """
+DELETE FROM {table} WHERE (tableoid, ctid) IN (
+  SELECT t, c FROM (SELECT tableoid AS t, ctid AS c, row_number() OVER (PARTITION BY {key} ORDER BY ctid DESC) AS n
+                      FROM {table}) numbered
+   WHERE n > 1)
+"""
 
 _CONSTRAINT = """
 SELECT pg_catalog.pg_get_expr(c.conbin, c.conrelid),
@@ -26,8 +36,9 @@ def repair(
 ) -> frozenset[str] | None:
     """Mends the rows that a statement stumbled over; `attempt` counts from 1 for one statement.
 
-    Rows get the values of a row that keeps the rule; where that is not known or not possible they are deleted, and at
-    last the table is emptied, with those that refer to it. An invalid index that CONCURRENTLY left goes, too.
+    Rows get the values of a row that keeps the rule; where that is not known or not possible they are deleted (of equal
+    ones all but the last), and at last the table is emptied, with those that refer to it. An invalid index that
+    CONCURRENTLY left goes, too.
 
     Returns the tables (`schema.name`) that lost rows, or None where nothing is left to try.
     """
@@ -73,6 +84,10 @@ def _steps(
             False,
         )
         yield sql.SQL("DELETE FROM {} {}").format(table, broken), True
+    duplicates = _KEY.search(outcome.error or "") if outcome.sqlstate == "23505" else None
+    if duplicates is not None:
+        # The detail writes the key as its definition does, so that expressions can be put in as they are.
+        yield sql.SQL(_KEEP_LAST).format(table=table, key=sql.SQL(duplicates[1])), True
     yield sql.SQL("TRUNCATE {} CASCADE").format(table), True
 
 
