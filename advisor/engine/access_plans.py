@@ -92,14 +92,19 @@ def planned_accesses(
 
     The table is the catalog's where there is one; else it is made up from the plan's filter.
     """
+    done: set[tuple[int, QualifiedName, str | None]] = set()
     for scan in seen_scans(plans):
         if not scan.sequential or scan.query_id in known_queries:
             continue
         root = plans[scan.number].plan.root
-        table = _table(scan, _ancestors(root, scan.path), catalog)
+        nodes = _ancestors(root, scan.path)
+        table = _table(scan, nodes, catalog)
         statement = _statement(root, scan, table)
-        if statement is None:
+        # Partitions of one table are read alike: an index on the table serves them all.
+        reading = (scan.number, table.name, nodes[-1].filter)
+        if statement is None or (table.kind == "partitioned_table" and reading in done):
             continue
+        done.add(reading)
         around = _made_up(table) if catalog is None else catalog
         try:
             usage = usage_of(statement, around)
@@ -117,13 +122,24 @@ def _columns(scan: SeenScan, usage: Usage) -> Mapping[str, ColumnProfile]:
 
 
 def _table(scan: SeenScan, above: list[PlanNode], catalog: Catalog | None) -> Table:
-    known = catalog.resolve(scan.relation.name, scan.relation.schema or None) if catalog else None
+    known = _known(scan.relation, catalog) if catalog else None
+    while known is not None and catalog is not None and known.partition_of is not None:
+        known = catalog.tables.get(known.partition_of)
     if known is not None:
         return known
     words = " ".join((above[-1].filter or "", *above[-1].output, *(key for node in above for key in node.sort_key)))
     columns = (a or b for a, b in _WORD.findall(words))
     made_up = tuple(Column(name=name, type="unknown", base_type="unknown") for name in dict.fromkeys(columns) if name)
     return Table(name=scan.relation, kind="table", columns=made_up)
+
+
+def _known(relation: QualifiedName, catalog: Catalog) -> Table | None:
+    """The catalog's table; plans name no schema, so one that is not on the search path may be meant."""
+    found = catalog.resolve(relation.name, relation.schema or None)
+    if found is not None or relation.schema:
+        return found
+    alike = [table for name, table in catalog.tables.items() if name.name == relation.name]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _made_up(table: Table) -> Catalog:

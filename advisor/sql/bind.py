@@ -15,6 +15,11 @@ def count_parameters(sql: str) -> int:
     return max((_number(data, token) for token in scan(sql) if token.token == pb.PARAM), default=0)
 
 
+def has_parameters(sql: str) -> bool:
+    """Whether there is a `$n` outside strings and comments, `$0` of a plan included."""
+    return any(token.token == pb.PARAM for token in scan(sql))
+
+
 def inline_parameters(sql: str, values: Sequence[str | None], types: Sequence[str] | None = None) -> str:
     """The statement with every `$n` replaced by the n-th value as a literal (None: NULL), cast where `types` says so.
 

@@ -52,7 +52,8 @@ def try_indexes(
         bench = _Bench(lab=lab, connection=connection, queries=queries)
         before = bench.measure(bench.affected({c.table for c in candidates}))
         alone = [_try_alone(bench, candidate, before, deadline) for candidate in candidates]
-        return _choose(bench, _try_together(bench, alone, before), before)
+        together = _try_together(bench, alone, before)
+        return _choose(bench, _try_beside(bench, together), before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +160,44 @@ def _try_together(bench: _Bench, trials: Sequence[IndexTrial], before: Mapping[s
             merged = replace(verdict, size_bytes=trial.verdict.size_bytes, build_ms=trial.verdict.build_ms)
             better[trial.candidate.name] = replace(trial, verdict=merged, used_by=frozenset(after))
     return [better.get(trial.candidate.name, trial) for trial in trials]
+
+
+def _try_beside(bench: _Bench, trials: Sequence[IndexTrial]) -> Sequence[IndexTrial]:
+    """Indexes whose gain is lost in what their query does otherwise, tried again beside the good ones it uses.
+
+    A join that reads two tables in full gains little from an index on the smaller one, until the larger has its own.
+    """
+    good = [trial for trial in trials if trial.verdict.status in GOOD]
+    served = frozenset(query_id for trial in good for query_id in trial.used_by)
+    again = [t for t in trials if t.verdict.status == "no_gain" and served.intersection(t.candidate.query_ids)]
+    if not again:
+        return trials
+    better: dict[str, IndexTrial] = {}
+    for trial in good:
+        bench.build(trial.candidate)
+    try:
+        for trial in again:
+            askers = [bench.queries[q] for q in sorted(served.intersection(trial.candidate.query_ids))]
+            better[trial.candidate.name] = _beside(bench, trial, askers)
+    finally:
+        for trial in good:
+            bench.drop(trial.candidate)
+    return [better.get(trial.candidate.name, trial) for trial in trials]
+
+
+def _beside(bench: _Bench, trial: IndexTrial, askers: Sequence[Runnable]) -> IndexTrial:
+    """The trial with the verdict it has beside the indexes that are there, if that is a good one."""
+    before = bench.measure(askers)
+    bench.build(trial.candidate)
+    try:
+        after = bench.measure(bench.using(trial.candidate, askers))
+    finally:
+        bench.drop(trial.candidate)
+    verdict = _judge(bench, before, after)
+    if verdict.status not in GOOD:
+        return trial
+    merged = replace(verdict, size_bytes=trial.verdict.size_bytes, build_ms=trial.verdict.build_ms)
+    return replace(trial, verdict=merged, used_by=frozenset(after))
 
 
 def _judge(bench: _Bench, before: Mapping[str, Measured], after: Mapping[str, Measured]) -> Verdict:

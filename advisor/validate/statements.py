@@ -10,7 +10,7 @@ from advisor.model.advice import IndexNeed
 from advisor.model.names import QualifiedName
 from advisor.model.usage import Usage
 from advisor.model.workload import Query, Sample
-from advisor.sql.bind import count_parameters, inline_parameters
+from advisor.sql.bind import count_parameters, has_parameters, inline_parameters
 from advisor.sql.parameters import parameter_uses
 from advisor.sql.vet import vet_statement
 from advisor.validate.values import Values
@@ -55,7 +55,10 @@ def probes(needs: Iterable[IndexNeed]) -> dict[str, Runnable]:
     """The statements that stand for readings which came without one, by the needs' query ids."""
     found = {}
     for need in needs:
-        if need.probe is not None and (vetted := vet_statement(need.probe)).reason is None:
+        if need.probe is not None and has_parameters(need.probe):
+            reason = "the plan does not show the values it was run with"
+            found[need.query_id] = Runnable(query_id=need.query_id, reason=reason)
+        elif need.probe is not None and (vetted := vet_statement(need.probe)).reason is None:
             found[need.query_id] = Runnable(query_id=need.query_id, statements=(need.probe,), tables=(need.table,))
         elif need.probe is not None:
             found[need.query_id] = Runnable(query_id=need.query_id, reason=vetted.reason)
