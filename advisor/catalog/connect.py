@@ -138,7 +138,10 @@ def connection_lost(error: psycopg.Error) -> ConnectionFailed:
 
 def _conninfo(url: str) -> str:
     """libpq's connection string for what the user gave; raises ConnectionFailed when it cannot be understood."""
-    defaults: dict[str, Any] = {} if "PGCONNECT_TIMEOUT" in os.environ else {"connect_timeout": CONNECT_TIMEOUT_S}
+    # Poolers take an application_name at the start, too.
+    defaults: dict[str, Any] = {"application_name": "advisor"}
+    if "PGCONNECT_TIMEOUT" not in os.environ:
+        defaults["connect_timeout"] = CONNECT_TIMEOUT_S
     try:
         given = _strip_driver(url)
         known = psycopg.conninfo.conninfo_to_dict(given)
