@@ -67,3 +67,20 @@ def test_quoted_names() -> None:
 )
 def test_left_alone(sql: str) -> None:
     assert batched(sql) is None
+
+
+@pytest.mark.parametrize("limit", ["LIMIT 1", "LIMIT $2", "LIMIT 1 OFFSET 0", "FETCH FIRST 1 ROW ONLY"])
+def test_limit_says_nothing_of_a_unique_key(limit: str) -> None:
+    proposal = BatchProposal(query_id="q", parent_id="p", table=QualifiedName("public", "t"), column="id")
+    sample = Sample(sql=f'SELECT "t".* FROM "t" WHERE "t"."id" = $1 {limit}', parameters=("1", "2"))
+    form = batch(proposal, sample, unique=True)
+    assert form is not None
+    assert form.batched_sql == "SELECT t.* FROM t WHERE t.id = ANY($1)"
+    assert batch(proposal, sample) is None
+
+
+@pytest.mark.parametrize("limit", ["LIMIT 0", "LIMIT 1 OFFSET 1", "LIMIT ALL", "LIMIT $3"])
+def test_limit_that_says_something(limit: str) -> None:
+    proposal = BatchProposal(query_id="q", parent_id="p", table=QualifiedName("public", "t"), column="id")
+    sample = Sample(sql=f"SELECT name FROM t WHERE id = $1 {limit}", parameters=("1", "2"))
+    assert batch(proposal, sample, unique=True) is None

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.errors import SqlError
-from advisor.sql.bind import count_parameters, inline_parameters
+from advisor.sql.bind import count_parameters, has_parameters, inline_parameters
 from advisor.sql.constants import constants
 
 
@@ -40,3 +40,9 @@ def test_count(sql: str, count: int) -> None:
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_a_value_cannot_leave_its_quotes(value: str) -> None:
     assert constants(inline_parameters("SELECT $1 FROM t", [value])) == (value,)
+
+
+def test_parameters_are_seen_outside_of_strings_only() -> None:
+    assert has_parameters("SELECT * FROM t WHERE a = $0")
+    assert has_parameters("SELECT $12")
+    assert not has_parameters("SELECT '$1', \"$1\" /* $1 */")

@@ -72,3 +72,12 @@ def test_replaced_where_it_stands_and_quoted() -> None:
     assert rewritten is not None
     assert """NOT ((x."At" >= '2026-03-05' AND x."At" < '2026-03-06') OR active)""" in rewritten
     assert "x.b::date = '2026-03-05'" in rewritten
+
+
+def test_range_takes_its_place_in_an_and() -> None:
+    first = with_half_open_ranges("SELECT 1 FROM t WHERE extract(year FROM c) = 2024 AND k = 'D'", lambda _: True)
+    assert first is not None
+    assert first.endswith("WHERE c >= '2024-01-01' AND c < '2025-01-01' AND k = 'D'")
+    branch = with_half_open_ranges("SELECT 1 FROM t WHERE a OR (c::date = '2024-01-01' AND k = 'D')", lambda _: True)
+    assert branch is not None
+    assert branch.endswith("WHERE a OR (c >= '2024-01-01' AND c < '2024-01-02' AND k = 'D')")
