@@ -10,6 +10,7 @@ from advisor.model.names import QualifiedName
 from advisor.model.plan import Plan, PlanNode
 from advisor.model.usage import Predicate
 from advisor.model.workload import QueryPlan
+from advisor.sql.date_ranges import with_half_open_ranges
 from advisor.sql.quote import quote_identifier, quote_name
 from advisor.sql.usage import usage_of
 
@@ -142,8 +143,10 @@ def kept_shares(
 def predicates_of(condition: str, table: Table, alias: str | None, catalog: Catalog) -> tuple[Predicate, ...]:
     """The conjuncts of a plan's condition on one table; empty where one of them is not a plain predicate."""
     name = quote_identifier(alias or table.name.name)
+    statement = f"SELECT 1 FROM {quote_name(table.name)} AS {name} WHERE {condition}"
     try:
-        usage = usage_of(f"SELECT 1 FROM {quote_name(table.name)} AS {name} WHERE {condition}", catalog)
+        # `EXTRACT(year FROM at) = '2026'` says how many rows lie within a range of the column.
+        usage = usage_of(with_half_open_ranges(statement, lambda _: True) or statement, catalog)
     except SqlError:
         # `(SubPlan 1)` and the like are not SQL.
         return ()

@@ -169,7 +169,8 @@ def _cut_column(node: pb.Node) -> tuple[str, str, pb.ColumnRef] | None:
         return _with_column("cast", "day", arguments[0])
     if name not in ("date_trunc", "extract", "date_part") or len(arguments) != 2:
         return None
-    unit = arguments[0].a_const.sval.sval.lower()
+    named = arguments[0].type_cast.arg if arguments[0].HasField("type_cast") else arguments[0]
+    unit = named.a_const.sval.sval.lower()
     if name == "date_trunc":
         return _with_column("date_trunc", unit, arguments[1]) if unit in _UNITS else None
     return _with_column("extract", unit, arguments[1]) if unit == "year" else None
@@ -200,9 +201,14 @@ def _aligned(node: pb.Node, unit: str) -> datetime | None:
 def _year_start(node: pb.Node, unit: str) -> datetime | None:
     """The start of the year that an integer constant names."""
     del unit
-    if not node.HasField("a_const") or not node.a_const.HasField("ival"):
+    if node.HasField("type_cast") and _type_name(node.type_cast) == "numeric":
+        # As plans print it: '2026'::numeric.
+        text = node.type_cast.arg.a_const.sval.sval
+        year = int(text) if re.fullmatch(r"[0-9]{4}", text) else 0
+    elif node.HasField("a_const") and node.a_const.HasField("ival"):
+        year = node.a_const.ival.ival
+    else:
         return None
-    year = node.a_const.ival.ival
     return datetime(year, 1, 1) if 1 <= year < 9998 else None  # noqa: DTZ001 - the zone is the session's
 
 
