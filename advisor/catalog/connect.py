@@ -129,6 +129,9 @@ def connection_lost(error: psycopg.Error) -> ConnectionFailed:
     if isinstance(error, psycopg.errors.QueryCanceled):
         hint = "Run it again when the server is less busy."
         why = f"A catalog query took longer than {STATEMENT_TIMEOUT_MS // 1000} s. ({text})"
+    elif isinstance(error, psycopg.errors.LockNotAvailable):
+        why = f"Another session held a lock on a catalog for over {LOCK_TIMEOUT_MS // 1000} s. ({text})"
+        hint = "Run it again when that is over."
     elif isinstance(error, psycopg.OperationalError):
         why, hint = text, "Check that the server is up, and run it again."
     else:

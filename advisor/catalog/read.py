@@ -23,6 +23,7 @@ from advisor.model.catalog import (
     Table,
 )
 from advisor.model.names import QualifiedName
+from advisor.sql.own import MARK
 
 Row = Mapping[str, Any]
 Oid = int
@@ -112,7 +113,7 @@ def _read(connection: psycopg.Connection[Any]) -> Catalog:
 def _rows(connection: psycopg.Connection[Any], query: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
     with connection.cursor(row_factory=dict_row) as cursor:
         # Encoded, because psycopg takes a computed text only as bytes; all texts are this package's own.
-        return list(cursor.execute(query.encode(), parameters).fetchall())
+        return list(cursor.execute(f"{query} {MARK}".encode(), parameters).fetchall())
 
 
 def _grouped(rows: Iterable[Row], key: str) -> dict[Oid, list[Row]]:

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql as compose
 
 from advisor.errors import ConnectionFailed
+from advisor.sql.own import MARK
 
 HIDDEN_TEXT = "<insufficient privilege>"
 
@@ -47,7 +48,7 @@ class Availability:
 
 
 def read(connection: psycopg.Connection[Any], availability: Availability) -> Iterator[StatementStatistics]:
-    """The statements of the current database, most time first; nothing where the view is not there.
+    """The statements of the current database but for our own, most time first; nothing where the view is not there.
 
     Rows of which the role may not see the text are counted in `availability.hidden`. Raises ConnectionFailed where
     the server goes away.
@@ -99,7 +100,7 @@ def _schema(connection: psycopg.Connection[Any]) -> str | None:
     """The schema the extension is in."""
     row = connection.execute(
         "SELECT n.nspname FROM pg_catalog.pg_extension e"
-        " JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements' " + MARK
     ).fetchone()
     return row[0] if row else None
 
@@ -108,7 +109,7 @@ def _rows(connection: psycopg.Connection[Any], schema: str) -> list[tuple[Any, .
     view = compose.Identifier(schema, "pg_stat_statements")
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s::regclass AND attnum > 0",
+            "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 " + MARK,
             [view.as_string(connection)],
         )
         names = {name for (name,) in cursor.fetchall()}
@@ -119,7 +120,16 @@ def _rows(connection: psycopg.Connection[Any], schema: str) -> list[tuple[Any, .
             compose.SQL(
                 "SELECT s.query, d.datname::text, pg_catalog.pg_get_userbyid(s.userid)::text, s.calls, {}, s.rows"
                 " FROM {} s JOIN pg_catalog.pg_database d ON d.oid = s.dbid"
-                " WHERE d.datname = pg_catalog.current_database() AND s.calls > 0 {} ORDER BY {} DESC, s.queryid"
-            ).format(compose.SQL(", ").join(columns), view, toplevel, columns[0])
+                " WHERE d.datname = pg_catalog.current_database() AND s.calls > 0 {}"
+                " AND pg_catalog.right(s.query, {}) <> {} ORDER BY {} DESC, s.queryid {}"
+            ).format(
+                compose.SQL(", ").join(columns),
+                view,
+                toplevel,
+                compose.Literal(len(MARK)),
+                compose.Literal(MARK),
+                columns[0],
+                compose.SQL(MARK),
+            )
         )
         return cursor.fetchall()
