@@ -184,6 +184,18 @@ def match_lines(path: Path) -> int:
         return sum(1 for line in file if line_head.match(line))
 
 
+def peak_mib() -> float:
+    """Of this process alone: `ru_maxrss` would begin with what its parent had before the exec."""
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def run_on(read: Callable[[Path], int], path: Path) -> float:
+    """CPU seconds of one way to read the file."""
+    return cpu_seconds(lambda: read(path))
+
+
 def measure(path: Path) -> None:
     """Digests one file and prints its line."""
     workloads: list[Workload] = []
@@ -194,11 +206,9 @@ def measure(path: Path) -> None:
     if profile:
         profile.disable()
         pstats.Stats(profile).sort_stats("tottime").print_stats(25)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     size, coverage = path.stat().st_size / 1e6, workloads[0].coverage
-    loop, match = (
-        min(cpu_seconds(lambda f=each: f(path)) for _ in range(2)) for each in (loop_over_lines, match_lines)
-    )
+    loop, match = (min(run_on(read, path) for _ in range(2)) for read in (loop_over_lines, match_lines))
     print(
         f"{path.suffix[1:]:>4}: {size:.0f} MB, {coverage.statements} statements, {size / spent:.1f} MB per CPU-second,"
         f" peak {peak:.0f} MiB; {spent / loop:.1f} x a loop over the lines, {spent / match:.2f} x a regular expression"

@@ -75,13 +75,16 @@ def catalog_of(sandbox: Sandbox, database: str) -> Catalog:
 
 def comparable(catalog: Catalog) -> dict[QualifiedName, Table]:
     """The tables without sizes and counters."""
-    unmeasured = dict.fromkeys(
-        ("rows", "size_bytes", "sequential_scans", "index_scans", "rows_inserted", "rows_updated", "rows_deleted")
-    )
     return {
         name: replace(
             table,
-            **unmeasured,
+            rows=None,
+            size_bytes=None,
+            sequential_scans=None,
+            index_scans=None,
+            rows_inserted=None,
+            rows_updated=None,
+            rows_deleted=None,
             indexes=tuple(replace(index, size_bytes=None, scans=None) for index in table.indexes),
         )
         for name, table in catalog.tables.items()

@@ -8,7 +8,8 @@ from advisor.sql.parameters import parameter_uses
 
 def test_pages() -> None:
     uses = parameter_uses("SELECT a FROM t WHERE b IN (SELECT c FROM u LIMIT $1) LIMIT $2::int OFFSET $3")
-    assert (uses.limits, uses.offsets) == ({1, 2}, {3})
+    assert uses.limits == {1, 2}
+    assert uses.offsets == {3}
 
 
 def test_assignments() -> None:
@@ -34,7 +35,8 @@ def test_assignments() -> None:
 )
 def test_what_only_pg_stat_statements_writes(written: str, readable: str, units: set[int]) -> None:
     uses = parameter_uses(written)
-    assert (uses.text, uses.units) == (readable, units)
+    assert uses.text == readable
+    assert uses.units == units
 
 
 def test_not_sql() -> None:
