@@ -1,11 +1,16 @@
 """Fixtures for every folder: one throwaway server per session, one fresh database per test."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from advisor.sandbox.open import open_sandbox
 from advisor.sandbox.server import Sandbox
+
+# A run in the background (`pytest &`, some CI runners) has SIGINT ignored, and every process started from it inherits
+# that: the tests that press Ctrl-C would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

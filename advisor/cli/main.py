@@ -38,7 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that does not know a character gets its number instead of an error.
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(arguments))
+    try:
+        code = run(arguments)
+        # All is said and cleared away: a signal that comes now must not turn the code into its own.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except KeyboardInterrupt as stop:
+        code = _stopped(stop)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
