@@ -7,7 +7,7 @@ from typing import Any
 from advisor.engine.access import BIG_TABLE_ROWS, SELECTIVE_SHARE, Access, accesses, wanted_rows
 from advisor.engine.access_plans import SeenScan, planned_accesses, scans_by_query
 from advisor.engine.access_time import SLOW_PLANNED_SCAN_MS, scanned, time_matters, whole_time_ms
-from advisor.model.advice import Confidence, Impact, IndexNeed
+from advisor.model.advice import Confidence, Impact, IndexNeed, Severity
 from advisor.model.catalog import IndexKey
 from advisor.model.evidence import Evidence
 from advisor.model.profile import Basis
@@ -16,6 +16,12 @@ from advisor.model.workload import Query
 
 CONFIDENCE: Mapping[Basis, Confidence] = {"catalog": "high", "plan": "high", "flag": "medium", "assumed": "low"}
 """How sure a finding is, by where the table's row count comes from."""
+
+
+def severity_of(basis: Basis, query: Query | None) -> Severity:
+    """A warning where something measured or known stands behind it; `info` where an assumed size alone does."""
+    unmeasured = query is None or query.mean_ms is None
+    return "info" if basis == "assumed" and unmeasured else "warning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +45,10 @@ class IndexGap:
     @property
     def confidence(self) -> Confidence:
         return CONFIDENCE[self.basis]
+
+    @property
+    def severity(self) -> Severity:
+        return severity_of(self.basis, self.query)
 
     @property
     def impact(self) -> Impact:

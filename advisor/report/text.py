@@ -142,7 +142,7 @@ def _card(number: int, finding: Finding, report: Report, console: Console) -> It
     for recommendation in report.recommendations:
         if finding.key in recommendation.findings and recommendation.verdict.status not in _REFUTED:
             yield from _deed(recommendation, console)
-            yield from _row("proof", _proof(recommendation, report), console)
+            yield from _row("proof", _proof(recommendation, finding, report), console)
 
 
 def _deed(recommendation: Recommendation, console: Console) -> Iterator[Text]:
@@ -176,11 +176,13 @@ def _ended(statement: str) -> str:
     return f"{text}\n;" if "--" in text.rpartition("\n")[2] else f"{text};"
 
 
-def _proof(recommendation: Recommendation, report: Report) -> Text:
+def _proof(recommendation: Recommendation, finding: Finding, report: Report) -> Text:
     verdict = recommendation.verdict
     text = _text(_STATUS[verdict.status], style="green" if verdict.status == "proven" else "yellow")
     known = any(sandbox.id == verdict.sandbox for sandbox in report.sandboxes)
     where = f" on {verdict.sandbox}" if known else ""
+    if known and finding.confidence == "low":
+        where += ", on rows as assumed"
     reason = (verdict.reason,) if verdict.reason else ()
     rest = "".join(f"; {part}" for part in chain(_measures(recommendation, verdict), reason))
     return text.append(printable(where + rest), style="default")

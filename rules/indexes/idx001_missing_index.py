@@ -28,8 +28,9 @@ time; on tables that are written far more than read. The rule is quiet about con
 ## Evidence it needs
 
 A catalog (columns, indexes, sizes) and statements; or an analysed plan with a sequential scan. Confidence is high where
-the table's size comes from the catalog or a plan, medium from `--table-rows`, low where it is assumed. The index is
-built on a throwaway server and shown only if the planner uses it and the query gets cheaper.
+the table's size comes from the catalog or a plan, medium from `--table-rows`, low where it is assumed (and only an
+`info` then, unless a measured time bears it out). The index is built on a throwaway server and shown only if the
+planner uses it and the query gets cheaper.
 
 ## References
 
@@ -60,6 +61,7 @@ def missing_index(evidence: Evidence, _: Evidence) -> Iterator[Finding]:
         yield missing_index.finding(
             objects=gap.objects,
             query_id=gap.query_id or "",
+            severity=gap.severity,
             confidence=gap.confidence,
             title=f"no index on {', '.join(gap.objects)}",
             message=_message(gap),

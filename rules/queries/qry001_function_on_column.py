@@ -36,6 +36,7 @@ returned the same rows on several data sets and was measured to be cheaper.
 
 from collections.abc import Iterator
 
+from advisor.engine.access_gaps import severity_of
 from advisor.engine.date_columns import HiddenColumn, hidden_date_columns
 from advisor.engine.rule import rule
 from advisor.engine.subjects import QuerySubject
@@ -58,6 +59,7 @@ def function_on_column(subject: QuerySubject, evidence: Evidence) -> Iterator[Fi
         yield function_on_column.finding(
             objects=[column],
             query_id=query.id,
+            severity=severity_of(hidden.basis, query),
             confidence=hidden.confidence,
             title=f"{hidden.condition} hides {hidden.column} from an index",
             message=(
