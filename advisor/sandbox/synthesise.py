@@ -52,6 +52,8 @@ def fill(
     complain = warn or (lambda _: None)
     with _autocommit(connection):
         with connection.transaction():
+            # VACUUM calls no page all visible whose rows' commit is not yet on disk.
+            connection.execute("SET LOCAL synchronous_commit = on")
             _prepare(connection, catalog)
             load = _start(connection, catalog, profile, row_budget, seed, complain)
             _run(load)
