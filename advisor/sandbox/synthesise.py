@@ -52,8 +52,6 @@ def fill(
     complain = warn or (lambda _: None)
     with _autocommit(connection):
         with connection.transaction():
-            # VACUUM calls no page all visible whose rows' commit is not yet on disk.
-            connection.execute("SET LOCAL synchronous_commit = on")
             _prepare(connection, catalog)
             load = _start(connection, catalog, profile, row_budget, seed, complain)
             _run(load)
@@ -106,8 +104,9 @@ def _autocommit(connection: Connection) -> Iterator[None]:
 
 def _prepare(connection: Connection, catalog: Catalog) -> None:
     path = ", ".join(map(quote_identifier, catalog.search_path)) or "pg_catalog"
+    # The commit is waited for: VACUUM calls no page all visible whose rows' commit is not in the log's file yet.
     connection.execute(
-        f"SET LOCAL search_path = {path}; SET LOCAL jit = off; SET LOCAL synchronous_commit = off; "
+        f"SET LOCAL search_path = {path}; SET LOCAL jit = off; SET LOCAL synchronous_commit = on; "
         f"SET LOCAL statement_timeout = {LOAD_TIMEOUT_MS}; SET LOCAL DateStyle = 'ISO, YMD'; "
         "SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; "
         "SET LOCAL maintenance_work_mem = '128MB'; "
