@@ -1,6 +1,7 @@
 """Defaults from `advisor.toml` or `[tool.advisor]` in `pyproject.toml`: flags > environment > file > defaults."""
 
 import difflib
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def _nearest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     for parent in (folder, *folder.parents):
         for name in ("advisor.toml", "pyproject.toml"):
             path = parent / name
-            if path.is_file():
+            if os.access(path, os.R_OK) and path.is_file():
                 settings = _read(path)
                 if name == "pyproject.toml":
                     settings = settings.get("tool", {}).get("advisor")

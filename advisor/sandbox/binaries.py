@@ -88,7 +88,8 @@ def _candidates() -> Iterator[Path]:
     yield from path
     for folder in path:
         # Beside a python it is the embedded wheel's wrapper script, which is slow and names programs known already.
-        if (folder / "pg_config").is_file() and not (folder / "python").exists():
+        # `access` says no, where `stat` would raise, for folders that this user may not enter.
+        if os.access(folder / "pg_config", os.X_OK) and not os.access(folder / "python", os.F_OK):
             answer = _ask(folder / "pg_config", "--bindir")
             if answer:
                 yield Path(answer)

@@ -1,5 +1,6 @@
 """Finding PostgreSQL's programs: look-alikes are passed over."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,18 @@ def test_programs_on_the_path_are_found(monkeypatch: pytest.MonkeyPatch, tmp_pat
     (tmp_path / "bin").symlink_to(installed.bin_folder)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:relative/folder")
     assert local(installed.major) == installed
+
+
+def test_folders_on_the_path_that_may_not_be_entered_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may enter every folder")
+    closed = tmp_path / "closed"
+    (closed / "bin").mkdir(parents=True)
+    closed.chmod(0)
+    monkeypatch.setenv("PATH", str(closed / "bin"))
+    try:
+        local(99)
+    finally:
+        closed.chmod(0o700)
