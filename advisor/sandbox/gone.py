@@ -20,13 +20,32 @@ def raise_if_gone(connection: psycopg.Connection[Any], error: psycopg.Error) -> 
 
 @contextmanager
 def server_expected() -> Iterator[None]:
-    """Turns the loss of the throwaway server into a SandboxError; other errors pass."""
+    """Turns the loss of the throwaway server into a SandboxError; other errors pass.
+
+    Ctrl-C stops a statement half way, and tidying up over the same connection then fails: that error only hides the
+    Ctrl-C, which is what is raised.
+    """
     try:
         yield
-    except psycopg.OperationalError as error:
-        if error.sqlstate is None or error.sqlstate.startswith(_GONE):
+    except (psycopg.Error, SandboxError) as error:
+        interrupt = _interrupt_behind(error)
+        if interrupt is not None:
+            raise interrupt from None
+        if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(_GONE):
             raise server_gone(error) from error
         raise
+
+
+def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The KeyboardInterrupt during whose handling the error came up, if one is in its chain."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        if isinstance(found, KeyboardInterrupt):
+            return found
+        seen.add(id(found))
+        found = found.__cause__ or found.__context__
+    return None
 
 
 def server_gone(error: psycopg.Error) -> SandboxError:
