@@ -293,7 +293,11 @@ def _settle(connection: Connection, load: Load, warn: Warn) -> None:
         todo = [name for name in todo if not _refreshed(connection, name, warn, last=attempt == len(views) - 1)]
     tables = ", ".join([*(shape.sql for shape in load.shapes.values()), *(name for (name,) in views)])
     if tables:
+        # Transactions share their commit's place in the log by 32: an ANALYZE that is not flushed keeps the rows of
+        # the tables after it from being seen as committed, and their pages from being all visible.
+        connection.execute("SET synchronous_commit = on")
         connection.execute(f"VACUUM (ANALYZE) {tables}".encode())
+        connection.execute("RESET synchronous_commit")
 
 
 def _refreshed(connection: Connection, name: str, warn: Warn, *, last: bool) -> bool:
