@@ -1,12 +1,19 @@
 """Fixtures for every folder: one throwaway server per session, one fresh database per test."""
 
+import os
 import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from advisor.sandbox.open import open_sandbox
 from advisor.sandbox.server import Sandbox
+
+# CI judges a change by the same examples each time; every other run looks for new ones.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 # A run in the background (`pytest &`, some CI runners) has SIGINT ignored, and every process started from it inherits
 # that: the tests that press Ctrl-C would wait for ever.

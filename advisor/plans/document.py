@@ -84,7 +84,7 @@ def plan_of(document: Document) -> Plan:
             jit=jit or None,
             extra=_told(rest),
         )
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
         raise InputError(
             "An EXPLAIN document has a property of an unexpected kind.",
             why=str(error),

@@ -68,7 +68,7 @@ def _document(group: Group) -> Properties:
     for line in group.lines:
         try:
             _read_line(draft, line)
-        except (ValueError, KeyError) as error:
+        except (ValueError, OverflowError, KeyError) as error:
             raise _not_understood(line) from error
     for node in _nodes(draft.document["Plan"]):
         _finish_keys(node)
