@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from advisor.engine.access import BIG_TABLE_ROWS
+from advisor.engine.access_gaps import CONFIDENCE
 from advisor.errors import SqlError
 from advisor.model.advice import Confidence
 from advisor.model.catalog import Catalog, Table
@@ -18,7 +19,6 @@ MIN_MEAN_MS = 1.0
 """A query that takes less on average has no time to win back from a range."""
 
 _DATE_TYPES = frozenset({"date", "timestamp", "timestamptz"})
-_CONFIDENCE: dict[Basis, Confidence] = {"catalog": "high", "plan": "high", "flag": "medium", "assumed": "low"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def hidden_date_columns(query: Query, usage: Usage, evidence: Evidence) -> Itera
             range_sql=found.sql,
             rows=profile.rows,
             basis=profile.basis,
-            confidence=_CONFIDENCE[profile.basis],
+            confidence=CONFIDENCE[profile.basis],
             indexed=any(_leads_with(table, position, found.column) for position in range(len(table.indexes))),
         )
 

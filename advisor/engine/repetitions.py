@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from advisor.engine.relations import LookUp, is_reference, look_ups, related
 from advisor.engine.undeclared import comparable, loose_reference, named_reference, stem_of
 from advisor.model.advice import Confidence
 from advisor.model.evidence import Evidence
+from advisor.model.instants import instant_text
 from advisor.model.usage import Usage
 from advisor.model.workload import Query, Repetition, RepetitionInstance
 from advisor.sql.usage import usage_of
@@ -176,14 +176,8 @@ def _rows_match(instance: RepetitionInstance) -> bool:
 def _instance(instance: RepetitionInstance, parent_id: str) -> dict[str, Any]:
     return {
         "session": instance.session,
-        "from": _instant(instance.from_us),
-        "to": _instant(instance.to_us),
+        "from": instant_text(instance.from_us),
+        "to": instant_text(instance.to_us),
         "calls": instance.calls,
         "parent_query": parent_id,
     }
-
-
-def _instant(at_us: int | None) -> str | None:
-    if at_us is None:
-        return None
-    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -2,12 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from advisor.model.advice import Finding, Measure, QueryMeasure, Recommendation, Verdict
+from advisor.model.instants import instant_text
 from advisor.model.migration import Migration, TracedStatement, WorkloadChange
 from advisor.model.plan import Plan, PlanNode
 from advisor.model.report import Report
@@ -60,8 +60,8 @@ def _coverage(report: Report) -> Json:
 
 def _workload(workload: Workload) -> Json:
     return {
-        "from": _instant(workload.from_us),
-        "to": _instant(workload.to_us),
+        "from": instant_text(workload.from_us),
+        "to": instant_text(workload.to_us),
         "queries": [_query(query) for query in workload.queries],
     }
 
@@ -229,12 +229,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
     return _plain(str(value))
-
-
-def _instant(at_us: int | None) -> str | None:
-    if at_us is None:
-        return None
-    return datetime.fromtimestamp(at_us / 1_000_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _ms(duration_us: float | None) -> float | None:

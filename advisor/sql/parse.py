@@ -181,11 +181,6 @@ def unwrap(node: Message) -> Message:
     return node
 
 
-def node_kind(node: pb.Node) -> str:
-    """The kind of what a `Node` wraps, as its field is named (`column_ref`); empty for an absent node."""
-    return node.WhichOneof("node") or ""
-
-
 def children(message: Message) -> Iterator[tuple[str, Message]]:
     """The (field, message) pairs directly below a message, `Node` wrappers taken off, in the order of the fields."""
     for field, value in message.ListFields():
