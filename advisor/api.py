@@ -1,7 +1,7 @@
 """The public face: composes the stages. `analyze` judges a workload, `check` judges migrations."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from advisor.migrations.read import read_migrations
 from advisor.model.advice import Finding
 from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
-from advisor.model.options import Options
+from advisor.model.options import Options, Progress
 from advisor.model.report import Report, ReportedPlan
 from advisor.model.workload import Workload
 from advisor.sandbox.gone import server_expected
@@ -31,9 +31,6 @@ from advisor.validate.statements import runnables
 from advisor.validate.target import Target
 from advisor.validate.trial import try_findings
 from advisor.workload.read import add_statistics, read_workload
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, done, of how many)."""
 
 URL_SCHEMES = ("postgresql://", "postgres://", "postgresql+")
 

@@ -2,10 +2,10 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-Progress = Callable[[str, int, int], None]
+from advisor.model.options import Progress
 
 _DELAY_S = 1.0
 """What is done by then needs no bar."""

@@ -7,7 +7,8 @@ import click
 
 from advisor.cli.output import Output, exit_code
 from advisor.cli.pairs import given_order, pair
-from advisor.cli.progress import Progress, progress
+from advisor.cli.progress import progress
+from advisor.model.options import Progress
 from advisor.model.report import Report
 
 

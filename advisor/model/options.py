@@ -1,8 +1,11 @@
 """The knobs of a run, as the flags name them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, done, of how many)."""
 
 FailOn = Literal["error", "warning", "info", "never"]
 

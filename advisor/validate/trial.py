@@ -1,7 +1,7 @@
 """Findings into recommendations: every remedy is tried on the lab, and its verdict goes with it."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -27,6 +27,7 @@ from advisor.model.advice import (
 from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
 from advisor.model.names import QualifiedName
+from advisor.model.options import Progress
 from advisor.model.report import Selection
 from advisor.model.workload import Query, Sample
 from advisor.rewrites.batch import Batch, batch
@@ -39,9 +40,6 @@ from advisor.validate.rewrites import RewriteTrial, try_rewrite
 from advisor.validate.statements import MAX_SAMPLES, Runnable, probes, runnables
 
 _R = TypeVar("_R", bound=Remedy)
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, done, of how many)."""
 
 NO_SCHEMA = Verdict(status="not_tested", reason="no schema to try it on: give --dsn or --schema")
 _UNKNOWN_DATABASE = Catalog(server_version_num=0, server_version="", database="", tables={})
