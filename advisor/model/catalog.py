@@ -21,6 +21,11 @@ class ColumnStatistics:
         most_common: (value, share of all rows), most frequent first.
         histogram: bounds of equally full buckets of the remaining values, ascending.
         correlation: between value order and physical order, -1 to 1; None where unordered.
+        most_common_elements: of an array, tsvector or the like, in the type's order.
+        element_frequencies: a share of the rows for each of them, then (as the catalog has it) the lowest, the highest
+            and, for arrays, that of a NULL element.
+        element_counts: histogram of distinct elements per row, then their mean.
+        range_lengths, range_bounds: histograms of a range column; `range_empty_fraction` is the share of empty ranges.
     """
 
     null_fraction: float = 0.0
@@ -29,6 +34,87 @@ class ColumnStatistics:
     most_common: tuple[tuple[str, float], ...] = ()
     histogram: tuple[str, ...] = ()
     correlation: float | None = None
+    most_common_elements: tuple[str, ...] = ()
+    element_frequencies: tuple[float, ...] = ()
+    element_counts: tuple[float, ...] = ()
+    range_lengths: tuple[str, ...] = ()
+    range_empty_fraction: float | None = None
+    range_bounds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonCombination:
+    """An item of a multi-column list of most common values. `base_frequency`: if the columns were independent."""
+
+    values: tuple[str | None, ...]
+    frequency: float
+    base_frequency: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CombinedStatistics:
+    """What ANALYZE found for a statistics object: one row of `pg_stats_ext` and its `pg_stats_ext_exprs`.
+
+    Attributes:
+        inherited: of the table with its descendants.
+        distinct, dependencies: as the catalog prints them: `{"1, 2": 100}`, `{"1 => 2": 0.97}`. The numbers are those
+            of columns (`attnum`), and negative for expressions.
+        most_common: most frequent first.
+        expressions: one per expression of the object, in order; None where ANALYZE found none.
+    """
+
+    inherited: bool = False
+    distinct: str | None = None
+    dependencies: str | None = None
+    most_common: tuple[CommonCombination, ...] = ()
+    expressions: tuple[ColumnStatistics | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendedStatistics:
+    """A statistics object. `definition` is `pg_get_statisticsobjdef`'s text; `data` is empty before ANALYZE.
+
+    `columns` and `expressions` are what it is about, the columns in the order of their numbers.
+    """
+
+    name: QualifiedName
+    table: QualifiedName
+    definition: str
+    columns: tuple[str, ...] = ()
+    expressions: tuple[str, ...] = ()
+    data: tuple[CombinedStatistics, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """What `pg_class` says of a relation's file, and the file itself, in blocks of 8 KiB.
+
+    Attributes:
+        analysed_pages, analysed_rows: `relpages` and `reltuples` as VACUUM or ANALYZE left them; -1 rows: never
+            (before 14 that is 0 pages and 0 rows).
+        all_visible_pages: `relallvisible`.
+        pages: the main fork's present size; None where the file cannot be asked for (partitioned tables have none).
+    """
+
+    analysed_pages: int = 0
+    analysed_rows: float = -1.0
+    all_visible_pages: int = 0
+    pages: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """Counters of `pg_stat_all_tables` since the statistics were reset, and when it was last looked after.
+
+    Moments are microseconds since 1970 in UTC, None for never; manual runs and autovacuum's are taken together.
+    """
+
+    rows_hot_updated: int = 0
+    rows_live: int = 0
+    rows_dead: int = 0
+    rows_changed_since_analyze: int = 0
+    last_vacuum_us: int | None = None
+    last_analyze_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +128,10 @@ class Column:
         enum_labels: in order, for an enum.
         default: the expression's text.
         generated: a stored or virtual generated column or an identity column.
+        collation: its name, only where it is not the type's own; `collation_schema` goes with it.
+        statistics: a partitioned table's are those of the whole tree.
+        inherited_statistics: of a plain table with children: those of the whole tree.
+        number: `attnum`, which counts dropped columns too.
     """
 
     name: str
@@ -53,7 +143,10 @@ class Column:
     default: str | None = None
     generated: Literal["stored", "virtual", "identity_always", "identity_default"] | None = None
     collation: str | None = None
+    collation_schema: str | None = None
     statistics: ColumnStatistics | None = None
+    inherited_statistics: ColumnStatistics | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +162,29 @@ class IndexKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GinMetapage:
+    """The counts in a GIN index's metapage (`GinMetaPageData`), as of its last VACUUM."""
+
+    pending_pages: int
+    total_pages: int
+    entry_pages: int
+    data_pages: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """An index. `definition` is `pg_get_indexdef`'s text; `constraint` names the constraint it backs."""
+    """An index.
+
+    Attributes:
+        definition: `pg_get_indexdef`'s text.
+        constraint: the name of the constraint it backs.
+        statistics: of its expressions: by key, None for plain columns and where ANALYZE found none.
+        end_points: the leading column's real minimum and maximum, where they were probed.
+        height: a btree's levels above the leaves, as its metapage has it; None where it cannot be read.
+        gin: what a GIN's metapage says; None where it cannot be read.
+        options, tablespace: as of a table.
+    """
 
     name: str
     table: QualifiedName
@@ -88,6 +202,13 @@ class Index:
     definition: str = ""
     size_bytes: int | None = None
     scans: int | None = None
+    storage: Storage | None = None
+    height: int | None = None
+    gin: GinMetapage | None = None
+    statistics: tuple[ColumnStatistics | None, ...] = ()
+    end_points: tuple[str, str] | None = None
+    options: tuple[str, ...] = ()
+    tablespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +236,12 @@ class Table:
         partition_key: `RANGE (created_at)`, of a partitioned table.
         definition: the query of a view or materialised view.
         sequential_scans, index_scans, rows_inserted, …: activity since the statistics were reset.
+        inherits: the parents of a plain inheritance child, in order.
+        options: storage parameters, `fillfactor=70`.
+        tablespace: its name, None for the database's own.
+        toast_size_bytes: of its TOAST table.
+        row_security: whether policies filter what other roles than its owner see.
+        unlogged: not written to the log.
     """
 
     name: QualifiedName
@@ -133,6 +260,14 @@ class Table:
     rows_inserted: int | None = None
     rows_updated: int | None = None
     rows_deleted: int | None = None
+    activity: Activity | None = None
+    storage: Storage | None = None
+    inherits: tuple[QualifiedName, ...] = ()
+    options: tuple[str, ...] = ()
+    tablespace: str | None = None
+    toast_size_bytes: int | None = None
+    row_security: bool = False
+    unlogged: bool = False
 
     def column(self, name: str) -> Column | None:
         """The column of that name, or None."""
@@ -157,6 +292,19 @@ class SchemaObject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Collation:
+    """A collation that a user made or that the server's operating system offers, where a column or index uses it.
+
+    `provider` is `c` libc, `i` ICU, `b` built in, `d` the database's own.
+    """
+
+    name: QualifiedName
+    provider: str
+    locale: str
+    deterministic: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
     """A database.
 
@@ -168,6 +316,12 @@ class Catalog:
         functions: volatility (`i`, `s`, `v`) by function name, of user-defined functions.
         objects: extensions, types, sequences, functions and triggers; what one needs mostly stands before it.
         warnings: what could not be read or loaded, one sentence each.
+        collations: the ones in use that are not the same on every server.
+        default_collation: the database's own.
+        tablespace_options: by name, of those that have any: `random_page_cost=1.1`. The database's own one is "".
+        extended_statistics: all statistics objects.
+        counters_reset_us: when the activity counters were last reset, microseconds since 1970; None: never, or unknown.
+        standby: the server was a hot standby.
     """
 
     server_version_num: int
@@ -181,6 +335,12 @@ class Catalog:
     objects: tuple[SchemaObject, ...] = ()
     system_identifier: str | None = None
     warnings: tuple[str, ...] = ()
+    collations: tuple[Collation, ...] = ()
+    default_collation: Collation | None = None
+    tablespace_options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extended_statistics: tuple[ExtendedStatistics, ...] = ()
+    counters_reset_us: int | None = None
+    standby: bool = False
 
     def resolve(self, name: str, schema: str | None = None) -> Table | None:
         """The table that a (possibly unqualified) name means, by the search path; None where there is none."""

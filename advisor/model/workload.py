@@ -184,3 +184,18 @@ class Workload:
     def query(self, query_id: str) -> Query | None:
         """The query of that id, or None. Linear: for a report, not for a loop."""
         return next((query for query in self.queries if query.id == query_id), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementStatistics:
+    """A row of `pg_stat_statements`: a normalised text and its sums since the last reset. Durations in microseconds."""
+
+    sql: str
+    database: str
+    user: str | None
+    calls: int
+    total_us: int
+    mean_us: float
+    min_us: int
+    max_us: int
+    rows: int

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql as compose
 
 from advisor.errors import ConnectionFailed
+from advisor.model.workload import StatementStatistics
 from advisor.sql.own import MARK
 
 HIDDEN_TEXT = "<insufficient privilege>"
@@ -20,21 +21,6 @@ _NAMES_REPLACED = re.compile(
     r"(?:SAVEPOINT|RELEASE|ROLLBACK|DEALLOCATE|PREPARE\s+TRANSACTION|COMMIT\s+PREPARED)\b[^;]*\$\d", re.IGNORECASE
 )
 """Transaction control of which 17 and later write the name as `$1`: no grammar reads that, and no table is in it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementStatistics:
-    """One row: a normalised text and its sums since the last reset. Durations in microseconds."""
-
-    sql: str
-    database: str
-    user: str | None
-    calls: int
-    total_us: int
-    mean_us: float
-    min_us: int
-    max_us: int
-    rows: int
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,11 +8,10 @@ from pathlib import Path
 from advisor.errors import EmptyInput, InputError
 from advisor.model.event import Event
 from advisor.model.options import Options
-from advisor.model.workload import InputFile, Workload
+from advisor.model.workload import InputFile, StatementStatistics, Workload
 from advisor.sources import csvlog, jsonlog, plan_file, sqlfile, stderr
 from advisor.sources.compression import Opened, open_input
 from advisor.sources.detect import HEAD_BYTES, Format, detect
-from advisor.sources.pg_stat_statements import StatementStatistics
 from advisor.sources.prefix import infer_prefix
 from advisor.sources.tally import Tally
 from advisor.workload.digest import Digest
