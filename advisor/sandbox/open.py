@@ -29,11 +29,15 @@ from advisor.sandbox.server import ProviderName, Sandbox, open_connection, plann
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is wanted: the target's major version and `system_identifier`, None where there is no target."""
+    """What is wanted: the target's major version and `system_identifier`, None where there is no target.
+
+    `docker_image`: the image the user named for a server in Docker, else None.
+    """
 
     id: str
     target_major: int | None = None
     target_system_identifier: str | None = None
+    docker_image: str | None = None
 
 
 def open_sandbox(
@@ -41,19 +45,26 @@ def open_sandbox(
     *,
     target_major: int | None = None,
     target_system_identifier: str | None = None,
+    docker_image: str | None = None,
     id: str = "S1",  # noqa: A002 the report's word
 ) -> Sandbox:
     """Starts a throwaway PostgreSQL; close it, or use it as a context manager.
 
     Args:
-        choice: `auto`, `embedded`, `local`, or the URL of a server on which a database may be made.
+        choice: `auto`, `embedded`, `local`, `docker`, or the URL of a server on which a database may be made.
         target_major: the major version of the server whose planner matters; None where unknown.
         target_system_identifier: the target's own, so that a URL that leads to it is refused.
+        docker_image: the image for `docker`; None for the official one of the target's major version.
         id: as the report is to name it.
 
     Raises SandboxError where it cannot be had and UsageError for an unknown choice; leaves nothing behind then.
     """
-    request = Request(id=id, target_major=target_major, target_system_identifier=target_system_identifier)
+    request = Request(
+        id=id,
+        target_major=target_major,
+        target_system_identifier=target_system_identifier,
+        docker_image=docker_image,
+    )
     if choice.startswith(("postgresql:", "postgres:", "postgresql+")):
         return open_given(choice, id=id, target_system_identifier=target_system_identifier, target_major=target_major)
     provider = PROVIDERS.get(choice)

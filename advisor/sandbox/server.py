@@ -12,7 +12,8 @@ from psycopg import sql
 
 from advisor.errors import SandboxError
 
-ProviderName = Literal["embedded", "local", "url"]
+ProviderName = Literal["embedded", "local", "fetched", "docker", "url"]
+"""Where a server came from. `local`: programs installed on this machine; `fetched`: by `advisor sandbox install`."""
 
 CONNECT_TIMEOUT_S = 10
 _ADMIN_OPTIONS = "-c search_path=pg_catalog,pg_temp -c statement_timeout=0"
@@ -29,7 +30,7 @@ class Sandbox:
 
     Attributes:
         id: as the report names it: "S1".
-        provider: "embedded", "local" or "url".
+        provider: "embedded", "local", "fetched", "docker" or "url".
         server_version, server_version_num: "18.6", 180006.
         database: the database that `connect()` uses when none is named; empty at the start.
         notice: what the user should know about this server (its planner is not the target's), or None.
@@ -85,6 +86,11 @@ class Sandbox:
     def connect(self, database: str | None = None) -> psycopg.Connection[Any]:
         """A connection of the unprivileged owner. Raises SandboxError where the server does not answer."""
         return open_connection({**self._user, "dbname": self._name(database or self.database)})
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the server's files can be reached: a planner twin writes to them, rows do not need it."""
+        return self.data_directory is not None
 
     @property
     def url(self) -> str:

@@ -28,7 +28,7 @@ def installed() -> Binaries:
 
 def test_auto_without_a_target_is_the_embedded_one(sandbox: Sandbox) -> None:
     with open_sandbox() as opened:
-        assert (opened.provider, opened.notice) == ("embedded", None)
+        assert (opened.provider, opened.notice, opened.has_files) == ("embedded", None, True)
         assert opened.server_version_num == sandbox.server_version_num
         assert opened.server_version == embedded().version
 
@@ -100,7 +100,7 @@ def leftovers(sandbox: Sandbox) -> list[str]:
 
 def test_a_given_server_gets_a_login_and_databases_that_go_again(sandbox: Sandbox, maker: str) -> None:
     with open_sandbox(maker, target_system_identifier="1") as given:
-        assert (given.provider, given.data_directory) == ("url", None)
+        assert (given.provider, given.data_directory, given.has_files) == ("url", None, False)
         given.create_database("lab")
         with given.connect("lab") as connection:
             connection.execute("CREATE TABLE t (x int)")
