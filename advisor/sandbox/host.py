@@ -125,7 +125,7 @@ def cache_folder() -> Path:
     problems = []
     for folder in _cache_candidates():
         try:
-            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            _make_enterable(folder)
             if not _is_trusted(folder):
                 problems.append(f"{folder}: it belongs to another user or others may write to it.")
                 continue
@@ -138,6 +138,15 @@ def cache_folder() -> Path:
         why=" ".join(problems),
         hint="Set XDG_CACHE_HOME or TMPDIR to a folder of your own.",
     )
+
+
+def _make_enterable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return
+    # Whatever the umask: the server's account has to be able to enter. Only what was just made here is changed.
+    folder.chmod(0o755)
 
 
 def _is_trusted(folder: Path) -> bool:

@@ -20,6 +20,7 @@ from advisor.sandbox.cluster import (
     template_folder,
     usable_binaries,
 )
+from advisor.sandbox.fetched import MAJORS, fetched
 from advisor.sandbox.given import open_given
 from advisor.sandbox.host import cache_folder, server_account, temp_folder
 from advisor.sandbox.register import DATA, Lease, new_lease, reap
@@ -76,11 +77,23 @@ def open_sandbox(
 
 
 def _auto(request: Request) -> Sandbox:
-    if request.target_major is not None:
-        found = programs.local(request.target_major)
-        if found is not None:
-            return start_sandbox("local", found, request)
+    """The target's own major version where it is at hand; nothing is downloaded for it."""
+    if request.target_major is None:
+        return _embedded(request)
+    found = _on_this_machine(request.target_major)
+    if found is not None:
+        return start_sandbox(*found, request)
     return _embedded(request)
+
+
+def _on_this_machine(major: int | None) -> tuple[ProviderName, Binaries] | None:
+    """Programs of a major version, or where None of the newest there is: installed ones before fetched ones."""
+    there: list[tuple[ProviderName, Binaries]] = []
+    if installed := programs.local(major):
+        there.append(("local", installed))
+    if downloaded := fetched(major):
+        there.append(("fetched", downloaded))
+    return max(there, key=lambda found: found[1].major, default=None)
 
 
 def _embedded(request: Request) -> Sandbox:
@@ -88,14 +101,16 @@ def _embedded(request: Request) -> Sandbox:
 
 
 def _local(request: Request) -> Sandbox:
-    found = programs.local(request.target_major) or programs.local()
+    found = _on_this_machine(request.target_major) or _on_this_machine(None)
     if found is None:
         raise SandboxError(
             "No PostgreSQL server is installed here.",
-            why="There is no postgres beside an initdb on the PATH, at pg_config --bindir or in /usr/lib/postgresql.",
-            hint="Install one (apt install postgresql), or use --sandbox embedded.",
+            why="There is no postgres beside an initdb on the PATH, at pg_config --bindir or in /usr/lib/postgresql, "
+            "and none was fetched.",
+            hint=f"Fetch one (advisor sandbox install {request.target_major or MAJORS[-1]}), install one "
+            "(apt install postgresql), or use --sandbox embedded.",
         )
-    return start_sandbox("local", found, request)
+    return start_sandbox(*found, request)
 
 
 def _docker(_request: Request) -> Sandbox:

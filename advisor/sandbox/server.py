@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from advisor.errors import SandboxError
+from advisor.sandbox.fetched import MAJORS
 
 ProviderName = Literal["embedded", "local", "fetched", "docker", "url"]
 """Where a server came from. `local`: programs installed on this machine; `fetched`: by `advisor sandbox install`."""
@@ -142,12 +143,14 @@ class Sandbox:
 
 
 def planner_notice(major: int, target_major: int | None) -> str | None:
-    """What to say where the sandbox's planner is not the target's."""
+    """What to say where the sandbox's planner is not the target's: that, and how to get the right one."""
     if target_major is None or target_major == major:
         return None
+    fetch = f"advisor sandbox install {target_major}, or " if target_major in MAJORS else ""
     return (
         f"The target runs PostgreSQL {target_major}, the throwaway server {major}: their planners may choose "
-        f"differently. Install PostgreSQL {target_major}'s server here (--sandbox local finds it) for the same one."
+        f"differently. For the same one: {fetch}install PostgreSQL {target_major}'s server on this machine, or use "
+        "--sandbox docker."
     )
 
 

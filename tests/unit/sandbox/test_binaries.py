@@ -12,7 +12,7 @@ from advisor.sandbox.binaries import embedded, local
 def test_the_embedded_programs_are_found_and_say_their_version() -> None:
     found = embedded()
     assert found.version.startswith(f"{found.major}.")
-    assert found.version in found.banner
+    assert found.version in found.build
     assert (found.bin_folder / "initdb").is_file()
 
 
