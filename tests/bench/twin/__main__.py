@@ -1,0 +1,51 @@
+"""`python -m tests.bench.twin prepare|plans --corpus FOLDER --work FOLDER --majors 18 15 --server 14=FOLDER`."""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from tests.bench.twin.load import SUITES, prepare
+from tests.bench.twin.material import queries
+from tests.bench.twin.originals import Original, binaries_of, running
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.twin", description=__doc__)
+    parser.add_argument("command", choices=("prepare",))
+    parser.add_argument("--corpus", type=Path, default=os.environ.get("ADVISOR_CORPUS"), help="holds tpc/*.sql")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "advisor-bench")
+    parser.add_argument("--majors", type=int, nargs="+", default=[18, 15, 14, 16, 17])
+    parser.add_argument("--server", action="append", default=[], metavar="MAJOR=FOLDER", help="holds bin/postgres")
+    given = parser.parse_args()
+    if given.corpus is None:
+        parser.error("name the folder of the benchmarks' schemas and queries: --corpus FOLDER, or ADVISOR_CORPUS")
+    given.server = {int(entry.partition("=")[0]): Path(entry.partition("=")[2]) for entry in given.server}
+    return given
+
+
+def prepare_all(given: argparse.Namespace) -> None:
+    """Makes the originals and says which queries plan on them."""
+    for major in given.majors:
+        with running(binaries_of(major, given.server), given.work) as original:
+            prepare(original, given.corpus, given.work)
+            print_unplannable(original, given.corpus)
+
+
+def print_unplannable(original: Original, corpus: Path) -> None:
+    from tests.bench.twin.compare import explain
+
+    for suite in SUITES:
+        with original.connect(suite) as connection:
+            failed = {n: e for n, q in queries(corpus, suite).items() if (e := explain(connection, q)[1])}
+        print(f"{original.binaries.version} {suite}: do not plan: {failed or 'none'}", flush=True)
+
+
+def main() -> None:
+    given = arguments()
+    given.work.mkdir(parents=True, exist_ok=True)
+    prepare_all(given)
+
+
+if __name__ == "__main__":
+    main()
