@@ -1,10 +1,13 @@
-"""`python -m tests.bench.twin prepare|plans --corpus FOLDER --work FOLDER --majors 18 15 --server 14=FOLDER`."""
+"""`python -m tests.bench.twin prepare|agree --corpus FOLDER --work FOLDER --majors 18 15 --server 14=FOLDER`."""
 
 import argparse
 import os
 import tempfile
 from pathlib import Path
 
+from tests.bench.twin import what_if
+from tests.bench.twin.agree import HEAD, explanations, results, row
+from tests.bench.twin.compare import explain
 from tests.bench.twin.load import SUITES, prepare
 from tests.bench.twin.material import queries
 from tests.bench.twin.originals import Original, binaries_of, running
@@ -12,7 +15,7 @@ from tests.bench.twin.originals import Original, binaries_of, running
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.twin", description=__doc__)
-    parser.add_argument("command", choices=("prepare",))
+    parser.add_argument("command", choices=("prepare", "agree", "what_if"))
     parser.add_argument("--corpus", type=Path, default=os.environ.get("ADVISOR_CORPUS"), help="holds tpc/*.sql")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "advisor-bench")
     parser.add_argument("--majors", type=int, nargs="+", default=[18, 15, 14, 16, 17])
@@ -32,9 +35,27 @@ def prepare_all(given: argparse.Namespace) -> None:
             print_unplannable(original, given.corpus)
 
 
-def print_unplannable(original: Original, corpus: Path) -> None:
-    from tests.bench.twin.compare import explain
+def agree(given: argparse.Namespace) -> None:
+    """The table of plans, and below each line what differs."""
+    print(HEAD)
+    for major in given.majors:
+        with running(binaries_of(major, given.server), given.work) as original:
+            for result in results(original, given.corpus, given.work):
+                print(row(result), flush=True)
+                for line in explanations(result):
+                    print(line, flush=True)
 
+
+def compare_what_if(given: argparse.Namespace) -> None:
+    """The table of candidate indexes, and below each line those that differ."""
+    print(what_if.HEAD)
+    for major in given.majors:
+        with running(binaries_of(major, given.server), given.work) as original:
+            for line in what_if.report(original.binaries.version, list(what_if.trials(original))):
+                print(line, flush=True)
+
+
+def print_unplannable(original: Original, corpus: Path) -> None:
     for suite in SUITES:
         with original.connect(suite) as connection:
             failed = {n: e for n, q in queries(corpus, suite).items() if (e := explain(connection, q)[1])}
@@ -44,7 +65,7 @@ def print_unplannable(original: Original, corpus: Path) -> None:
 def main() -> None:
     given = arguments()
     given.work.mkdir(parents=True, exist_ok=True)
-    prepare_all(given)
+    {"prepare": prepare_all, "agree": agree, "what_if": compare_what_if}[given.command](given)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,8 @@ class Special:
     tablespaces: dict[str, str]
 
 
-def specials(path: Path | None = None) -> Iterator[Special]:
-    """Those of a file of this form: `-- database: NAME (ABOUT)`, statements, then `-- query: NAME` and the query."""
-    text = (path or Path(__file__).with_name("specials.sql")).read_text()
+def specials(text: str) -> Iterator[Special]:
+    """Those of a text of this form: `-- database: NAME (ABOUT)`, statements, then `-- query: NAME` and the query."""
     parts = re.split(r"^-- database: (\w+) \((.*)\)$", text, flags=re.MULTILINE)
     for name, about, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
         making, *asked = re.split(r"^-- query: (.*)$", body, flags=re.MULTILINE)
@@ -45,11 +44,11 @@ def prepare_specials(original: Original) -> list[Special]:
     """Makes those that this installation can hold (ICU needs a build with it), and returns them."""
     there = original.databases()
     found = []
-    for special in specials():
+    for special in specials(Path(__file__).with_name("specials.sql").read_text()):
         if special.name == "icu" and not has_icu(original):
             continue
         if f"special_{special.name}" not in there:
-            _make(original, special)
+            make(original, special)
         found.append(special)
     return found
 
@@ -64,7 +63,8 @@ def has_icu(original: Original) -> bool:
     return True
 
 
-def _make(original: Original, special: Special) -> None:
+def make(original: Original, special: Special) -> None:
+    """Makes its database, `special_NAME`."""
     for tablespace, options in special.tablespaces.items():
         _make_tablespace(original, tablespace, options)
     make_database(original, f"special_{special.name}", special.statements)
