@@ -1,0 +1,202 @@
+"""The planner twin: a database without rows whose planner answers as the one a catalog was read from."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from advisor.errors import SandboxError
+from advisor.model.catalog import Catalog, Index, Storage, Table
+from advisor.model.names import QualifiedName
+from advisor.sandbox.rebuild import rebuild
+from advisor.sandbox.server import Sandbox
+from advisor.sandbox.twin_estimates import btree_height, key_width
+from advisor.sandbox.twin_files import Relation, Shape, relations, renew_files, shape_files, write_sizes
+from advisor.sandbox.twin_statistics import put_statistics
+from advisor.sql.quote import quote_identifier
+
+_NOT_PLANNER_SETTINGS = frozenset(
+    {
+        "block_size",
+        "lc_collate",
+        "lc_ctype",
+        "maintenance_work_mem",
+        "server_encoding",
+        "shared_buffers",
+        "track_counts",
+    }
+)
+"""Settings in a catalog that tell about the server, and that no plan depends on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """An open twin: plan there, do not run; its tables look full to the planner and hold nothing.
+
+    Attributes:
+        catalog: what it was made from.
+        warnings: where it is not like production, a sentence each.
+        heights_estimated: btrees whose height had to be estimated from their size.
+    """
+
+    sandbox: Sandbox
+    database: str
+    catalog: Catalog
+    warnings: tuple[str, ...] = ()
+    heights_estimated: int = 0
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A connection of the unprivileged login, in autocommit mode; settings are production's."""
+        connection = self.sandbox.connect(self.database)
+        connection.autocommit = True
+        return connection
+
+    @property
+    def url(self) -> str:
+        """For psql: the unprivileged login's, with its throwaway password."""
+        return self.sandbox.url_of(self.database)
+
+    @property
+    def data_directory(self) -> Path:
+        """Where the server's files are."""
+        return data_directory(self.sandbox)
+
+
+def data_directory(sandbox: Sandbox) -> Path:
+    """Where the server's files are; SandboxError where they are out of reach."""
+    if sandbox.data_directory is None:
+        raise SandboxError(
+            "This throwaway PostgreSQL cannot be made a planner twin.",
+            why="A twin needs the server's files, and those of a given URL are out of reach.",
+            hint="Use --sandbox auto, embedded, local or docker.",
+        )
+    return Path(sandbox.data_directory)
+
+
+def open_twin(sandbox: Sandbox, catalog: Catalog, *, database: str = "twin") -> Twin:
+    """Makes a database of the sandbox a twin of the catalog's.
+
+    What cannot be made (a missing extension's type, a column's statistics) is left out by name, table by table.
+    Raises SandboxError where the sandbox's files are out of reach, its disk is full, or the server is lost.
+    """
+    folder = data_directory(sandbox)
+    sandbox.create_database(database)
+    try:
+        warnings = [*rebuild(sandbox, database, catalog), *put_statistics(sandbox, database, catalog)]
+        with sandbox.admin(database) as admin, sandbox.connect(database) as owner:
+            admin.autocommit = owner.autocommit = True
+            shapes = list(_shapes(catalog, relations(admin)))
+            renew_files(admin, owner, [shape.relation for shape in shapes if _has_metapage(shape)])
+            renewed = {relation.oid: relation for relation in relations(admin)}
+            shapes = [replace(shape, relation=renewed[shape.relation.oid]) for shape in shapes]
+            shape_files(folder, shapes)
+            write_sizes(admin, shapes)
+            warnings += _apply_settings(admin, catalog, owner.info.dbname)
+    except OSError as error:
+        raise SandboxError(
+            "The planner twin's files cannot be written.",
+            why=f"{error.strerror or error} ({error.filename}).",
+            hint="Free some disk space, or set TMPDIR to another folder (one that can hold sparse files).",
+        ) from error
+    except psycopg.Error as error:
+        raise SandboxError("The planner twin cannot be made.", why=f"{error}".strip()) from error
+    return Twin(
+        sandbox=sandbox,
+        database=database,
+        catalog=catalog,
+        warnings=tuple(dict.fromkeys(warnings)),
+        heights_estimated=sum(
+            index.method == "btree" and index.height is None and bool(index.storage)
+            for table in catalog.tables.values()
+            for index in table.indexes
+        ),
+    )
+
+
+def _shapes(catalog: Catalog, found: list[Relation]) -> Iterator[Shape]:
+    """What the twin's relations are to look like, of those whose size in production is known."""
+    tables = {r.oid: r for r in found if r.method is None}
+    indexes: dict[int, list[Relation]] = {}
+    for relation in found:
+        if relation.table_oid is not None:
+            indexes.setdefault(relation.table_oid, []).append(relation)
+    for relation in tables.values():
+        table = catalog.tables.get(QualifiedName(relation.schema, relation.name))
+        if table is None:
+            continue
+        if table.storage is not None:
+            yield _shape(relation, table.storage)
+        for here, index in _pairs(indexes.get(relation.oid, ()), table):
+            if index.storage is not None:
+                yield _index_shape(here, index, index.storage, table)
+
+
+def _pairs(found: Iterable[Relation], table: Table) -> Iterator[tuple[Relation, Index]]:
+    """The twin's indexes of a table and production's: by name, else (partitions' parts get names of their own) by
+    definition."""
+    by_name = {index.name: index for index in table.indexes}
+    rest = []
+    for relation in found:
+        index = by_name.pop(relation.name, None)
+        if index is not None:
+            yield relation, index
+        else:
+            rest.append(relation)
+    by_definition = {_after_table(index.definition): index for index in by_name.values()}
+    for relation in rest:
+        index = by_definition.pop(_after_table(relation.definition or ""), None)
+        if index is not None:
+            yield relation, index
+
+
+def _after_table(definition: str) -> str:
+    """Method, keys, payload and predicate of an index's definition, without its own name and the table's."""
+    return definition.partition(" USING ")[2]
+
+
+def _shape(relation: Relation, storage: Storage) -> Shape:
+    return Shape(
+        relation=relation,
+        pages=storage.analysed_pages if storage.pages is None else storage.pages,
+        analysed_pages=storage.analysed_pages,
+        analysed_rows=storage.analysed_rows,
+        all_visible_pages=storage.all_visible_pages,
+    )
+
+
+def _index_shape(relation: Relation, index: Index, storage: Storage, table: Table) -> Shape:
+    shape = _shape(relation, storage)
+    height = index.height
+    if height is None:
+        height = btree_height(shape.pages, key_width(index, table)) if index.method == "btree" else 0
+    heap = table.storage.pages if table.storage else None
+    return replace(shape, height=height, gin=index.gin, heap_pages=heap or 0)
+
+
+def _has_metapage(shape: Shape) -> bool:
+    """Whether the planner reads pages of the index that say something else while it is empty."""
+    method = shape.relation.method
+    return bool(shape.relation.path) and (
+        (method == "btree" and shape.height > 0) or (method == "gin" and shape.gin is not None) or method == "brin"
+    )
+
+
+def _apply_settings(admin: psycopg.Connection[Any], catalog: Catalog, database: str) -> list[str]:
+    """Makes production's settings the database's; those that this server does not know are named."""
+    settings = {name: value for name, value in catalog.settings.items() if name not in _NOT_PLANNER_SETTINGS}
+    settings["search_path"] = ", ".join(map(quote_identifier, catalog.search_path)) or '""'
+    refused = []
+    for name, value in settings.items():
+        statement = sql.SQL("ALTER DATABASE {} SET {} = {}").format(
+            sql.Identifier(database), sql.Identifier(name), sql.SQL(value) if name == "search_path" else value
+        )
+        try:
+            admin.execute(statement)
+        except psycopg.Error:
+            refused.append(name)
+    if not refused:
+        return []
+    return [f"Settings that this server does not take stay at its own values: {', '.join(sorted(refused))}."]
