@@ -1,8 +1,10 @@
 """A schema file into a sandbox's database, as its unprivileged owner: what cannot be loaded is named, not fatal."""
 
 import re
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,13 +12,25 @@ import psycopg
 
 from advisor.errors import EmptyInput, InputError, SandboxError, SqlError
 from advisor.sandbox.extensions import create_extension
+from advisor.sandbox.rights import restore
 from advisor.sandbox.server import Sandbox
-from advisor.sql.parse import parse_one
+from advisor.sandbox.watch import Watch
+from advisor.sql.comments import COMMENT_TOKENS
+from advisor.sql.parse import parse_one, scan
 from advisor.sql.quote import quote_identifier
 from advisor.sql.split import StatementText, split
 
 MAX_WARNINGS = 20
 """One missing type can fail a hundred statements: the first ones tell, the rest are counted."""
+
+STATEMENT_LIMIT_S = 60
+"""A statement of a schema that takes longer does other things than to define something."""
+
+LOAD_LIMIT_S = 300
+"""For a file as a whole: 100,000 statements of an honest one take less than half of this."""
+
+_RESTART_S = 30
+"""A server whose session crashed starts anew by itself, in less than a second where the disk is not slow."""
 
 _KEPT_SETTINGS = frozenset(
     {
@@ -26,11 +40,12 @@ _KEPT_SETTINGS = frozenset(
         "lock_timeout",
         "role",
         "session_authorization",
+        "standard_conforming_strings",
         "statement_timeout",
         "transaction_timeout",
     }
 )
-"""Ours: the text is decoded already, and a limit on time is not the file's to lift."""
+"""Ours: the text is decoded and taken apart already, and a limit on time is not the file's to lift."""
 
 _IRRELEVANT = frozenset(
     {
@@ -64,7 +79,15 @@ COMMIT too: one failure would take the rest of its transaction along."""
 _QUIET_FAILURES = frozenset({"CommentStmt", "CreatePolicyStmt", "DropStmt", "VariableSetStmt"})
 """They may name what is not there (a role, a setting of another version, a table that is dropped to be made anew)."""
 
+_SERVER_WIDE = re.compile(r"(?:create|alter|drop) (?:database|group|role|subscription|system|tablespace|user)\b")
+"""How statements of `_IRRELEVANT` begin, for those that the parser does not read: they may be too long for it."""
+
 _READS_ON = re.compile(r"\\(?:i|ir|include|include_relative|copy|gexec|g|watch)\b")
+_RESTARTING = re.compile(
+    r"in recovery|starting up|not yet accepting|terminated by another|server closed", re.IGNORECASE
+)
+_POLL_S = 0.05
+_SETS_PATH = re.compile(r"select (?:pg_catalog\.)?set_config\('search_path'", re.IGNORECASE)
 _LATER_STATES = frozenset({"3F000", "42704", "42883", "42P01"})
 """Schema, object, function or table not there: perhaps not yet, where a file is not in order."""
 
@@ -88,8 +111,9 @@ def load_schema(sandbox: Sandbox, source: Path | str, *, database: str) -> tuple
     """Runs a schema file (hand-written or a plain `pg_dump`), a `Path` or its text, statement by statement.
 
     Returns warnings, one per statement that could not be run, with file name and line. Owners, grants and roles are
-    passed over. Raises InputError (EmptyInput) where the file cannot be read or holds no SQL at all, and SandboxError
-    where the server is lost on the way.
+    passed over. A statement that overruns or loses its session is named like any other that fails; what it did to the
+    login's own password and settings is taken back. Raises InputError (EmptyInput) where the file cannot be read or
+    holds no SQL at all, and SandboxError where the server is lost on the way.
     """
     name, text = _read(source)
     steps = [_step(statement) for statement in split(text)]
@@ -98,16 +122,19 @@ def load_schema(sandbox: Sandbox, source: Path | str, *, database: str) -> tuple
     first = steps[0].text.error
     if first is not None and all(step.text.error for step in steps):
         raise InputError(f"{name} is not SQL.", why=first.what, hint=_PLAIN_HINT)
-    failures: dict[int, str] = {}
-    with sandbox.connect(database) as connection:
-        connection.autocommit = True
-        connection.execute("SET check_function_bodies = false")
-        later = _pass(sandbox, connection, database, name, steps, failures)
-        while later:
-            again = _pass(sandbox, connection, database, name, later, failures)
-            if len(again) == len(later):
-                break
-            later = again
+    with Watch(sandbox, limit_s=STATEMENT_LIMIT_S) as watch:
+        load = _Load(sandbox=sandbox, database=database, name=name, watch=watch, connection=_session(sandbox, database))
+        try:
+            later = _pass(load, steps)
+            while later:
+                again = _pass(load, later)
+                if len(again) == len(later):
+                    break
+                later = again
+        finally:
+            load.connection.close()
+            _restore(sandbox)
+    failures = load.failures
     warnings = [failures[start] for start in sorted(failures)]
     if len(warnings) > MAX_WARNINGS:
         rest = len(warnings) - MAX_WARNINGS
@@ -146,13 +173,24 @@ def _step(text: StatementText) -> _Step:
         node = parse_one(text.sql)
     except SqlError:
         # Too long for the parser, or of another version: the server has the last word.
-        return _Step(text=text, kind="", action="run", sql=text.sql)
+        action = "skip" if _SERVER_WIDE.match(_beginning(text.sql)) else "run"
+        return _Step(text=text, kind="", action=action, sql=text.sql)
     kind = node.DESCRIPTOR.name
     if kind == "CreateExtensionStmt":
         return _Step(text=text, kind=kind, action="extension", sql=text.sql, extension=_extension(node))
     if kind == "CreateSchemaStmt" and node.HasField("authrole") and node.schemaname and not node.schema_elts:
         return _Step(text=text, kind=kind, action="run", sql=f"CREATE SCHEMA {quote_identifier(node.schemaname)}")
     return _Step(text=text, kind=kind, action="skip" if _is_irrelevant(kind, node) else "run", sql=text.sql)
+
+
+def _beginning(statement: str) -> str:
+    """The first words, in lower case, without comments."""
+    try:
+        tokens = [token for token in scan(statement) if token.token not in COMMENT_TOKENS][:3]
+    except SqlError:
+        return ""
+    data = statement.encode()
+    return " ".join(data[token.start : token.end].decode().lower() for token in tokens)
 
 
 def _is_irrelevant(kind: str, node: Any) -> bool:
@@ -177,46 +215,108 @@ def _extension(node: Any) -> tuple[str, str]:
     return node.extname, "public"
 
 
-def _pass(
-    sandbox: Sandbox,
-    connection: psycopg.Connection[Any],
-    database: str,
-    name: str,
-    steps: Sequence[_Step],
-    failures: dict[int, str],
-) -> list[_Step]:
+@dataclass(slots=True, kw_only=True)
+class _Load:
+    """A load under way.
+
+    Attributes:
+        connection: the session; a new one where a statement took the last one along.
+        settings: the statements whose settings a new session needs, too.
+        failures: sentences, by the statement's position in the text.
+    """
+
+    sandbox: Sandbox
+    database: str
+    name: str
+    watch: Watch
+    connection: psycopg.Connection[Any]
+    deadline: float = field(default_factory=lambda: time.monotonic() + LOAD_LIMIT_S)
+    settings: list[_Step] = field(default_factory=list)
+    failures: dict[int, str] = field(default_factory=dict)
+
+
+def _session(sandbox: Sandbox, database: str) -> psycopg.Connection[Any]:
+    connection = sandbox.connect(database)
+    connection.autocommit = True
+    connection.execute("SET client_encoding = 'UTF8'")
+    connection.execute("SET standard_conforming_strings = on")
+    connection.execute("SET check_function_bodies = false")
+    return connection
+
+
+def _restore(sandbox: Sandbox) -> None:
+    login = psycopg.conninfo.conninfo_to_dict(sandbox.url)
+    with sandbox.admin() as admin:
+        admin.autocommit = True
+        restore(admin, str(login["user"]), str(login["password"]))
+
+
+def _reopen(load: _Load, error: psycopg.Error, where: str) -> None:
+    """A new session like the last one; waits for a server that starts anew after a crash. SandboxError without one."""
+    load.connection.close()
+    deadline = time.monotonic() + _RESTART_S
+    while True:
+        try:
+            _restore(load.sandbox)
+            load.connection = _session(load.sandbox, load.database)
+            break
+        except (SandboxError, psycopg.OperationalError) as refusal:
+            if time.monotonic() > deadline or not _RESTARTING.search(f"{refusal} {getattr(refusal, 'why', '')}"):
+                raise SandboxError(
+                    "The throwaway PostgreSQL was lost while the schema was loaded.",
+                    why=f"At {where}: {error}".strip(),
+                    hint="Take this statement out of the schema file.",
+                ) from error
+            time.sleep(_POLL_S)
+    for step in load.settings:
+        with suppress(psycopg.Error):
+            load.connection.execute(step.sql.encode())
+
+
+def _pass(load: _Load, steps: Sequence[_Step]) -> list[_Step]:
     """Takes the steps in order, noting failures by position; the steps that may work once others have."""
     later = []
     for step in steps:
-        failures.pop(step.text.start, None)
         if step.action == "skip":
             continue
-        where = f"{name}:{step.text.line}"
+        load.failures.pop(step.text.start, None)
+        where = f"{load.name}:{step.text.line}"
         if step.action == "include":
-            failures[step.text.start] = (
-                f"{where}: {_gist(step.sql)} is psql's and was passed over; nothing it reads is loaded."
+            problem: str | None = f"{_gist(step.sql)} is psql's and was passed over; nothing it reads is loaded."
+        elif time.monotonic() > load.deadline:
+            problem = f"{_gist(step.sql)}: not run, because the file took longer than {LOAD_LIMIT_S} s."
+        elif step.action == "extension":
+            problem = create_extension(
+                load.sandbox, step.extension[0], database=load.database, schema=step.extension[1]
             )
-            continue
-        if step.action == "extension":
-            problem = create_extension(sandbox, step.extension[0], database=database, schema=step.extension[1])
-            if problem:
-                failures[step.text.start] = f"{where}: {problem}"
-            continue
-        try:
-            _execute(connection, step)
-        except psycopg.Error as error:
-            if connection.broken:
-                raise SandboxError(
-                    "The throwaway PostgreSQL was lost while the schema was loaded.",
-                    why=f"At {where}, {_gist(step.sql)}: {error}".strip(),
-                    hint="Take this statement out of the schema file.",
-                ) from error
-            if step.kind in _QUIET_FAILURES or _is_harmless(step, error):
-                continue
-            failures[step.text.start] = f"{where}: {_gist(step.sql)}: {_reason(step, error)}"
-            if error.sqlstate in _LATER_STATES:
+        else:
+            problem, again = _run(load, step, where)
+            if again:
                 later.append(step)
+        if problem:
+            load.failures[step.text.start] = f"{where}: {problem}"
     return later
+
+
+def _run(load: _Load, step: _Step, where: str, *, retry: bool = True) -> tuple[str | None, bool]:
+    """Runs a statement: what is wrong with it, if anything, and whether it may work once others have run."""
+    try:
+        with load.watch.statement(load.connection):
+            _execute(load.connection, step)
+    except psycopg.Error as error:
+        if load.connection.broken:
+            ended = load.watch.ended
+            _reopen(load, error, f"{where}, {_gist(step.sql)}")
+            if ended is None and retry:
+                # The statement before may have set the session to end.
+                return _run(load, step, where, retry=False)
+            return f"{_gist(step.sql)}: its session was ended: {ended or _reason(step, error)}", False
+        if step.kind in _QUIET_FAILURES or _is_harmless(step, error):
+            return None, False
+        return f"{_gist(step.sql)}: {_reason(step, error)}", error.sqlstate in _LATER_STATES
+    if step.kind == "VariableSetStmt" or (step.kind == "SelectStmt" and _SETS_PATH.match(step.sql)):
+        load.settings.append(step)
+    return None, False
 
 
 def _execute(connection: psycopg.Connection[Any], step: _Step) -> None:

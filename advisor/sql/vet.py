@@ -23,12 +23,16 @@ _KINDS: dict[str, StatementKind] = {
 _DANGEROUS = re.compile(
     r"pg_(?:read_(?:binary_)?file|ls_|stat_file|file_|sleep|terminate_|cancel_|reload_|rotate_|promote|switch_|advisory_"
     r"|try_advisory|notify|logical_|create_|drop_|copy_|replication_|backup_|start_|stop_|wal_replay|import_|export_"
-    r"|current_logfile|hba_file|ident_file|prewarm|autoprewarm|restore_|clear_|stat_reset|log_|nextoid|extension_)"
-    r"|lo_|lo(?:read|write|creat)|dblink|set_config$|setval$|(?:query|table|cursor|schema|database)_to_xml"
+    r"|current_logfile|hba_file|ident_file|prewarm|autoprewarm|restore_|clear_|stat_(?:statements_)?reset|log_|nextoid"
+    r"|extension_|sync_|set_|truncate_|surgery|buffercache_evict)"
+    r"|lo_(?:import|export|create?|unlink|open|close|get|put|from_bytea|truncate(?:64)?|l?seek(?:64)?|tell(?:64)?)$"
+    r"|lo(?:read|write)$|dblink|set_config$|setval$|(?:query|table|cursor|schema|database)_to_xml"
     r"|ts_stat$|ts_rewrite$|crosstab|connectby|xpath_table|binary_upgrade|plpgsql_|plpython|plperl|pltcl"
-    r"|file_fdw|postgres_fdw|gin_clean|brin_|amcheck|bt_|heap_page|get_raw_page"
+    r"|file_fdw|postgres_fdw|gin_clean|brin_|amcheck|bt_(?:index|page|meta|multi)|heap_(?:page|force)|get_raw_page|xslt_"
 )
-"""Functions that reach files, the network, other sessions or the server's state, that wait, or run a text as SQL."""
+"""Functions that reach files, the network, other sessions or the server's state, that wait, or run a text as SQL.
+
+Whole names where a prefix would also be a column's: such a name may stand behind a point, see `_called`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +86,26 @@ _WRITING_FUNCTIONS = frozenset({"nextval"})
 def _objection(name: str, message: Message) -> str | None:
     if name == "IntoClause":
         return "SELECT INTO creates a table."
-    if name == "FuncCall":
-        function = strings(message.funcname)[-1].lower()
-        if _DANGEROUS.match(function):
-            return f"It calls {function}(), which reaches beyond the tables or waits."
+    function = _called(name, message)
+    if function is not None and _DANGEROUS.match(function):
+        return f"It calls {function}(), which reaches beyond the tables or waits."
     if name == "RangeVar" and message.catalogname:
         return "It names a relation of another database."
+    return None
+
+
+def _called(name: str, message: Message) -> str | None:
+    """The function that a node calls, or may call: `(1).f` and `t.f` are f(1) and f(t) where there is no such column.
+
+    Source: `ParseFuncOrColumn` with no `fn`, src/backend/parser/parse_func.c.
+    """
+    if name == "FuncCall":
+        return strings(message.funcname)[-1].lower()
+    if name == "A_Indirection":
+        return next((field.lower() for field in strings(message.indirection) if _DANGEROUS.match(field.lower())), None)
+    if name == "ColumnRef" and len(message.fields) > 1:
+        fields = strings(message.fields)
+        return fields[-1].lower() if fields else None
     return None
 
 

@@ -13,6 +13,9 @@ from advisor.sql.vet import vet_statement
         ("SELECT lower(a), log(b), length(c) FROM t", True),
         ("SELECT 'pg_read_file(1)' -- COPY", True),
         ('SELECT "pg_sleep" FROM t', True),
+        ("SELECT l.lo_revenue, (l).lo_orderdate, l.bt_name, l.* FROM lineorder l", True),
+        ("SELECT lo_discount(l.lo_price) FROM lineorder l", True),
+        ("SELECT U&'\\0041', E'a\\'b', $q$; DROP TABLE t $q$ /* /* ; */ -- */", True),
         ("SELECT a FROM t FOR UPDATE", False),
         ("SELECT nextval('s')", False),
         ("WITH x AS (DELETE FROM t RETURNING a) SELECT a FROM x", False),
@@ -64,9 +67,45 @@ def test_allowed(sql: str, readonly: bool) -> None:
         "INSERT INTO t SELECT pg_sleep(1)",
         "UPDATE t SET a = pg_sleep(1) RETURNING a",
         "SELECT * FROM otherdb.public.t",
+        "SELECT (5::float8).pg_sleep",
+        "SELECT ('/etc/passwd'::text).\"pg_read_file\"",
+        "SELECT ((1).abs).pg_sleep",
+        "SELECT x.pg_sleep FROM generate_series(1, 5) AS x",
+        "SELECT x.lo_unlink FROM generate_series(1, 5) AS x",
+        "SELECT 1 FROM t ORDER BY (5::float8).pg_sleep",
+        'SELECT U&"pg\\005fsleep"(1)',
+        "SELECT pg_stat_statements_reset()",
+        "SELECT /* /* */ 1 */ pg_sleep(1) -- x",
+        "SELECT 1 /* ; */; -- ;\nCOMMIT",
+        "SELECT 'a\\'; COMMIT; --'",
+        "SELECT E'\\''; COMMIT; --'",
+        "SELECT $a$ $b$ $a$; COMMIT; -- $b$",
+        "SELECT 1;\0 COMMIT",
+        "SELECT 1\0; COMMIT",
     ],
 )
 def test_refused(sql: str) -> None:
     vetted = vet_statement(sql)
     assert not vetted.allowed
     assert vetted.reason
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT " + "(" * 20_000 + "1" + ")" * 20_000,
+        "SELECT " + "-" * 3 + "1" + " + 1" * 50_000,
+        "SELECT 1 WHERE " + "NOT " * 20_000 + "true",
+        "SELECT '" + "x" * 20_000_000 + "'",
+        "SELECT \ud800",
+        "\0",
+        ";;;;",
+        "SELECT '",
+        "SELECT /* /* */",
+        "SELECT $a$",
+    ],
+    ids=range(10),
+)
+def test_it_never_raises(sql: str) -> None:
+    vetted = vet_statement(sql)
+    assert vetted.allowed == (vetted.reason is None)
