@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.bench.twin import what_if
+from tests.bench.twin import speed, what_if
 from tests.bench.twin.agree import HEAD, explanations, results, row
 from tests.bench.twin.compare import explain
 from tests.bench.twin.load import SUITES, prepare
@@ -15,16 +15,23 @@ from tests.bench.twin.originals import Original, binaries_of, running
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.twin", description=__doc__)
-    parser.add_argument("command", choices=("prepare", "agree", "what_if"))
+    parser.add_argument("command", choices=("prepare", "agree", "what_if", "speed"))
     parser.add_argument("--corpus", type=Path, default=os.environ.get("ADVISOR_CORPUS"), help="holds tpc/*.sql")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "advisor-bench")
     parser.add_argument("--majors", type=int, nargs="+", default=[18, 15, 14, 16, 17])
     parser.add_argument("--server", action="append", default=[], metavar="MAJOR=FOLDER", help="holds bin/postgres")
+    parser.add_argument("--twin-server", action="append", default=[], metavar="MAJOR=FOLDER", help="else the same")
     given = parser.parse_args()
     if given.corpus is None:
         parser.error("name the folder of the benchmarks' schemas and queries: --corpus FOLDER, or ADVISOR_CORPUS")
-    given.server = {int(entry.partition("=")[0]): Path(entry.partition("=")[2]) for entry in given.server}
+    given.server = _folders(given.server)
+    given.twin_server = {**given.server, **_folders(given.twin_server)}
     return given
+
+
+def _folders(entries: list[str]) -> dict[int, Path]:
+    pairs = (entry.partition("=") for entry in entries)
+    return {int(major): Path(folder) for major, _, folder in pairs}
 
 
 def prepare_all(given: argparse.Namespace) -> None:
@@ -40,7 +47,7 @@ def agree(given: argparse.Namespace) -> None:
     print(HEAD)
     for major in given.majors:
         with running(binaries_of(major, given.server), given.work) as original:
-            for result in results(original, given.corpus, given.work):
+            for result in results(original, binaries_of(major, given.twin_server), given.corpus, given.work):
                 print(row(result), flush=True)
                 for line in explanations(result):
                     print(line, flush=True)
@@ -55,6 +62,14 @@ def compare_what_if(given: argparse.Namespace) -> None:
                 print(line, flush=True)
 
 
+def measure(given: argparse.Namespace) -> None:
+    """A line for each thing measured, on the first of the major versions."""
+    with running(binaries_of(given.majors[0], given.server), given.work) as original:
+        print(f"| on {original.binaries.version} | measured |\n|---|---|")
+        for line in speed.measure(original):
+            print(f"| {line} |", flush=True)
+
+
 def print_unplannable(original: Original, corpus: Path) -> None:
     for suite in SUITES:
         with original.connect(suite) as connection:
@@ -65,7 +80,7 @@ def print_unplannable(original: Original, corpus: Path) -> None:
 def main() -> None:
     given = arguments()
     given.work.mkdir(parents=True, exist_ok=True)
-    {"prepare": prepare_all, "agree": agree, "what_if": compare_what_if}[given.command](given)
+    {"prepare": prepare_all, "agree": agree, "what_if": compare_what_if, "speed": measure}[given.command](given)
 
 
 if __name__ == "__main__":

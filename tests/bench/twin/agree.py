@@ -7,6 +7,7 @@ from pathlib import Path
 
 from advisor.catalog.connect import connect
 from advisor.catalog.read import read_catalog
+from advisor.sandbox.binaries import Binaries
 from advisor.sandbox.open import Request, start_sandbox
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.twin import open_twin
@@ -37,12 +38,12 @@ class Result:
         return WANTED.get(self.database.removesuffix("_grown"), 0.01)
 
 
-def results(original: Original, corpus: Path, work: Path) -> Iterator[Result]:
-    """Compares every database of an original with a twin in one sandbox of the same programs."""
+def results(original: Original, twins: Binaries, corpus: Path, work: Path) -> Iterator[Result]:
+    """Compares every database of an original with its twin, all in one sandbox of the programs `twins`."""
     prepare(original, corpus, work)
     suites = {suite: queries(corpus, suite) for suite in SUITES}
     request = Request(id="S1", target_major=original.binaries.major)
-    with start_sandbox("local", original.binaries, request) as sandbox:
+    with start_sandbox("local", twins, request) as sandbox:
         for suite, asked in suites.items():
             yield one(original, sandbox, suite, "as analysed", asked)
             yield one(original, sandbox, f"{suite}_grown", "30 % more rows since", asked)

@@ -23,15 +23,17 @@ def prepare(original: Original, corpus: Path, work: Path) -> None:
         if suite not in there:
             _load_suite(original, suite, corpus, rows_folder(work) / suite)
         if f"{suite}_grown" not in there:
-            make_database(original, f"{suite}_grown", growth_statements(suite), template=suite)
+            make_database(original, f"{suite}_grown", growth_statements(suite), create=f"TEMPLATE {suite}")
 
 
-def make_database(original: Original, name: str, statements: Iterable[str], *, template: str = "template1") -> None:
+def make_database(
+    original: Original, name: str, statements: Iterable[str], *, create: str = "TEMPLATE template1"
+) -> None:
     """A database, by statements; it has its name only when all are done."""
     draft = f"{name}_draft"
     with original.connect("postgres") as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {draft}")
-        connection.execute(f"CREATE DATABASE {draft} TEMPLATE {template}")
+        connection.execute(f"DROP DATABASE IF EXISTS {draft}".encode())
+        connection.execute(f"CREATE DATABASE {draft} {create}".encode())
     with original.connect(draft) as connection:
         for statement in statements:
             connection.execute(statement.encode())

@@ -14,6 +14,7 @@ import psycopg
 
 from advisor.sandbox import binaries as programs
 from advisor.sandbox.binaries import Binaries
+from advisor.sandbox.fetched import fetched
 from advisor.sandbox.host import server_account
 
 _READY_S = 60
@@ -49,20 +50,20 @@ class Original:
 
 
 def binaries_of(major: int, given: Mapping[int, Path]) -> Binaries:
-    """The programs of a major version: a folder that was named, the embedded ones, or installed ones."""
+    """The programs of a major version: a folder that was named, the embedded ones, installed or fetched ones."""
     if major in given:
         found = programs.embedded(given[major])
     else:
         embedded = programs.embedded()
-        local = None if embedded.major == major else programs.local(major)
-        found = embedded if embedded.major == major else local or _missing(major)
+        installed = None if embedded.major == major else programs.local(major) or fetched(major)
+        found = embedded if embedded.major == major else installed or _missing(major)
     if found.major != major:
         raise SystemExit(f"{found.bin_folder} holds PostgreSQL {found.major}, not {major}.")
     return found
 
 
 def _missing(major: int) -> Binaries:
-    raise SystemExit(f"No PostgreSQL {major} here: name one with --server {major}=FOLDER (which holds bin/postgres).")
+    raise SystemExit(f"No PostgreSQL {major} here: advisor sandbox install {major}, or --server {major}=FOLDER.")
 
 
 @contextlib.contextmanager

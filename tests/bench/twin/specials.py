@@ -14,12 +14,13 @@ from tests.bench.twin.originals import Original
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Special:
-    """A database. `settings` are its own (`ALTER DATABASE … SET`), `tablespaces` names with their options."""
+    """A database. `create` are options of CREATE DATABASE, `settings` its own ones, `tablespaces` names with options."""
 
     name: str
     about: str
     statements: tuple[str, ...]
     queries: dict[str, str]
+    create: str
     settings: tuple[str, ...]
     tablespaces: dict[str, str]
 
@@ -35,6 +36,7 @@ def specials(text: str) -> Iterator[Special]:
             about=about,
             statements=tuple(part.strip() for part in statements if part.strip()),
             queries={n: query.strip() for n, query in zip(asked[::2], asked[1::2], strict=True)},
+            create=next(iter(re.findall(r"^-- create: (.*)$", making, flags=re.MULTILINE)), "TEMPLATE template1"),
             settings=tuple(re.findall(r"^-- setting: (.*)$", making, flags=re.MULTILINE)),
             tablespaces=dict(re.findall(r"^-- tablespace: (\w+) (.*)$", making, flags=re.MULTILINE)),
         )
@@ -45,7 +47,7 @@ def prepare_specials(original: Original) -> list[Special]:
     there = original.databases()
     found = []
     for special in specials(Path(__file__).with_name("specials.sql").read_text()):
-        if special.name == "icu" and not has_icu(original):
+        if special.name.startswith("icu") and not has_icu(original):
             continue
         if f"special_{special.name}" not in there:
             make(original, special)
@@ -67,7 +69,7 @@ def make(original: Original, special: Special) -> None:
     """Makes its database, `special_NAME`."""
     for tablespace, options in special.tablespaces.items():
         _make_tablespace(original, tablespace, options)
-    make_database(original, f"special_{special.name}", special.statements)
+    make_database(original, f"special_{special.name}", special.statements, create=special.create)
     with original.connect("postgres") as connection:
         for setting in special.settings:
             connection.execute(f"ALTER DATABASE special_{special.name} SET {setting}".encode())

@@ -121,6 +121,22 @@ SELECT other, count(*) FROM words GROUP BY other ORDER BY other LIMIT 10
 -- query: merge or hash
 SELECT count(*) FROM words a JOIN words b ON a.word = b.word WHERE a.other > 'f'
 
+-- database: icu_default (the database's own collation is an ICU one)
+-- create: TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de'
+CREATE TABLE words (id int PRIMARY KEY, word text, under_c text COLLATE "C");
+INSERT INTO words SELECT i, md5(i::text), md5(i::text) FROM generate_series(1, 80000) i;
+CREATE INDEX words_word ON words (word);
+CREATE INDEX words_under_c ON words (under_c);
+VACUUM ANALYZE words;
+-- query: prefix
+SELECT * FROM words WHERE word LIKE 'ab1%'
+-- query: prefix under C
+SELECT * FROM words WHERE under_c LIKE 'ab1%'
+-- query: range
+SELECT * FROM words WHERE word BETWEEN 'ab' AND 'ac' ORDER BY word
+-- query: order of the other collation
+SELECT word FROM words ORDER BY word COLLATE "C" LIMIT 5
+
 -- database: inheritance (children with a parent's own rows)
 CREATE TABLE cities (name text NOT NULL, population int, founded int);
 CREATE TABLE capitals (country text) INHERITS (cities);

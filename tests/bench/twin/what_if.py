@@ -142,6 +142,6 @@ def report(version: str, done: list[Trial]) -> Iterator[str]:
 
 
 HEAD = (
-    "| original | candidates | used | same plan | cost difference, median | worst | size guess off by, median, worst |\n"
+    "| original | candidates | used | same plan | median cost difference | worst | guessed size off by |\n"
     "|---|---|---|---|---|---|---|"
 )
