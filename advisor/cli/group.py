@@ -2,7 +2,7 @@
 
 import click
 
-from advisor.cli import analyze, check, demo, explain, rules
+from advisor.cli import analyze, check, demo, doctor, explain, rules, sandbox
 from advisor.cli.config import configured
 from advisor.version import version
 
@@ -20,5 +20,15 @@ def cli(context: click.Context) -> None:
     context.default_map = configured(cli)
 
 
-for _command in (analyze.command, check.command, demo.command, explain.command, rules.command):
+_COMMANDS = (
+    analyze.command,
+    check.command,
+    sandbox.command,
+    doctor.command,
+    demo.command,
+    explain.command,
+    rules.command,
+)
+
+for _command in _COMMANDS:
     cli.add_command(_command)

@@ -87,7 +87,7 @@ def _extension_folder(found: Binaries) -> Path | None:
     beside = found.bin_folder.parent / "share"
     candidates = [beside, beside / "postgresql"]
     try:
-        asked = [found.bin_folder / "pg_config", "--sharedir"]
+        asked = [str(found.bin_folder / "pg_config"), "--sharedir"]
         done = subprocess.run(asked, capture_output=True, text=True, timeout=_ASK_S, check=True)
         candidates.append(Path(done.stdout.strip()))
     except (OSError, subprocess.SubprocessError):

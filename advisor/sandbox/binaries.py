@@ -85,7 +85,9 @@ def _local_folders() -> Iterator[Path]:
     embedded_places = [Path(place).resolve() for place in (spec.submodule_search_locations or ())] if spec else []
     seen = set()
     for folder in _candidates():
-        folder = folder.resolve()
+        # The server looks for its other files beside where a link to it leads.
+        program = (folder / "postgres").resolve()
+        folder = program.parent if os.path.exists(program) else folder.resolve()  # noqa: PTH110 says no, never raises
         if folder not in seen and not any(folder.is_relative_to(place) for place in embedded_places):
             seen.add(folder)
             yield folder

@@ -69,7 +69,7 @@ def install_folder(cache: Path, version: str, sha256: str) -> Path:
     home = _home(cache)
     home.mkdir(exist_ok=True)
     home.chmod(0o755)
-    return home / f"{version}-{sha256[:16]}"
+    return home / f"{version}-{sha256[:8]}"
 
 
 def write_note(folder: Path, sha256: str) -> None:
