@@ -1,15 +1,11 @@
 """What tables rest on (extensions, types, sequences, functions) and triggers, each as the statement that creates it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
+from advisor.catalog.rows import Ask, Row
 from advisor.model.catalog import ObjectKind, SchemaObject
 from advisor.model.names import QualifiedName
 from advisor.sql.quote import quote_identifier, quote_literal, quote_name
-
-Row = Mapping[str, Any]
-Ask = Callable[[str], Sequence[Row]]
-"""Sends a catalog query, gives its rows."""
 
 _OURS = """n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_depend e
@@ -79,6 +75,9 @@ def read_objects(ask: Ask) -> Iterator[SchemaObject]:
     for row in ask(SEQUENCES):
         yield _object("sequence", row, _sequence(row))
     for row in ask(FUNCTIONS):
+        # Dropped by another session in this very moment.
+        if row["definition"] is None:
+            continue
         yield _object("function", row, row["definition"].rstrip())
     for row in ask(TRIGGERS):
         yield _object("trigger", row, row["definition"])
