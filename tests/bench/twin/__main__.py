@@ -22,7 +22,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--server", action="append", default=[], metavar="MAJOR=FOLDER", help="holds bin/postgres")
     parser.add_argument("--twin-server", action="append", default=[], metavar="MAJOR=FOLDER", help="else the same")
     given = parser.parse_args()
-    if given.corpus is None:
+    if given.corpus is None and given.command in ("prepare", "agree"):
         parser.error("name the folder of the benchmarks' schemas and queries: --corpus FOLDER, or ADVISOR_CORPUS")
     given.server = _folders(given.server)
     given.twin_server = {**given.server, **_folders(given.twin_server)}

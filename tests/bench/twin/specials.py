@@ -14,7 +14,7 @@ from tests.bench.twin.originals import Original
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Special:
-    """A database. `create` are options of CREATE DATABASE, `settings` its own ones, `tablespaces` names with options."""
+    """A database. `create` are options of CREATE DATABASE, `settings` its own, `tablespaces` names with options."""
 
     name: str
     about: str
