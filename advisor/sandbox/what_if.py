@@ -80,10 +80,12 @@ class WhatIfIndex:
 class Added:
     """A candidate on the twin, switched off; `refused` is the server's reason where it could not be made.
 
-    `size_bytes` is what the planner is told.
+    `names` are those that plans show: of a partitioned table's index, its parts'. `size_bytes` is what the planner is
+    told.
     """
 
     name: str
+    names: frozenset[str] = frozenset()
     oids: tuple[int, ...] = ()
     size_bytes: int = 0
     refused: str | None = None
@@ -215,6 +217,7 @@ class WhatIf:
         write_sizes(self._admin, shapes)
         return Added(
             name=candidate.name,
+            names=frozenset(part.name for part in parts),
             oids=self._oids[candidate.name],
             size_bytes=sum(shape.pages for shape in shapes) * BLOCK,
         )

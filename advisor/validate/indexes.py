@@ -22,11 +22,12 @@ GOOD: frozenset[VerdictStatus] = frozenset({"proven", "predicted"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexTrial:
-    """A candidate with what the server made of it, and the queries whose plans use it."""
+    """A candidate with what the server made of it, the queries whose plans use it, and what else to say of it."""
 
     candidate: IndexCandidate
     verdict: Verdict
     used_by: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from advisor.model.workload import Query, Sample
 from advisor.sql.bind import count_parameters, has_parameters, inline_parameters
 from advisor.sql.parameters import parameter_uses
 from advisor.sql.vet import vet_statement
-from advisor.validate.values import Values
+from advisor.validate.values import Sampler, Values, sample_rows
 
 MAX_SAMPLES = 3
 """Executions of one query that are tried: more than one, so that no lucky constant decides."""
@@ -35,13 +35,16 @@ class Runnable:
 
 
 def runnables(
-    queries: Iterable[Query], usages: Mapping[str, Usage], connection: psycopg.Connection
+    queries: Iterable[Query],
+    usages: Mapping[str, Usage],
+    connection: psycopg.Connection,
+    sampler: Sampler = sample_rows,
 ) -> dict[str, Runnable]:
-    """Every query that is understood, by id. Parameters without values get some from the synthesised rows.
+    """Every query that is understood, by id. Parameters without values get some from the rows of the sampler.
 
     `connection` is the unprivileged login's, in autocommit mode. Raises psycopg.OperationalError where it is lost.
     """
-    values = Values(connection)
+    values = Values(connection, sampler)
     found = {}
     for query in queries:
         usage = usages.get(query.id)

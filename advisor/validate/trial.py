@@ -37,11 +37,12 @@ from advisor.validate.batches import try_batch
 from advisor.validate.indexes import GOOD, IndexTrial, try_indexes
 from advisor.validate.lab import Boundaries, Lab, datasets
 from advisor.validate.rewrites import RewriteTrial, try_rewrite
+from advisor.validate.second_opinion import TwinOpinions
 from advisor.validate.statements import MAX_SAMPLES, Runnable, probes, runnables
 
 _R = TypeVar("_R", bound=Remedy)
 
-NO_SCHEMA = Verdict(status="not_tested", reason="no schema to try it on: give --dsn or --schema")
+NO_SCHEMA = Verdict(status="not_tested", reason="no schema to try it on: give --dsn, --snapshot or --schema")
 _UNKNOWN_DATABASE = Catalog(server_version_num=0, server_version="", database="", tables={})
 
 NO_SANDBOX = Verdict(status="not_tested", reason="no throwaway server was used (--sandbox off)")
@@ -62,17 +63,21 @@ def try_findings(
     findings: Sequence[Finding],
     evidence: Evidence,
     *,
+    opinions: TwinOpinions | None = None,
     deadline: float | None = None,
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Trials:
-    """Tries every remedy of every finding. Without a lab all of them come back `not_tested`."""
+    """Tries every remedy of every finding. Without a lab all of them come back `not_tested`.
+
+    `opinions`: indexes are put to production's planner, too, as it is on the twin.
+    """
     needs = _remedies(findings, IndexNeed)
     queries: Mapping[str, Runnable] = {}
     if lab is not None:
         with lab.connect() as connection:
             queries = runnables(evidence.workload.queries, evidence.usages, connection)
         queries = {**queries, **probes(need for _, need in needs)}
-    indexes = _index_recommendations(lab, needs, queries, evidence, deadline, progress)
+    indexes = _index_recommendations(lab, needs, queries, evidence, opinions, deadline, progress)
     others: list[tuple[Finding, Remedy]] = [
         *_remedies(findings, RewriteProposal),
         *_remedies(findings, BatchProposal),
@@ -117,6 +122,7 @@ def _index_recommendations(
     needs: Sequence[tuple[Finding, IndexNeed]],
     queries: Mapping[str, Runnable],
     evidence: Evidence,
+    opinions: TwinOpinions | None,
     deadline: float | None,
     progress: Progress,
 ) -> Trials:
@@ -129,7 +135,7 @@ def _index_recommendations(
         progress("Building and running indexes", 0, len(wanted))
         started = time.monotonic()
         tried = try_indexes(lab, wanted, queries, deadline=deadline)
-        trials = tried.trials
+        trials = tried.trials if opinions is None else opinions.on(tried.trials, lab)
         selection = Selection(
             chosen_bytes=sum(t.verdict.size_bytes or 0 for t in trials if t.verdict.status in GOOD),
             base_cost=tried.base_cost,
@@ -158,7 +164,7 @@ def _index_recommendation(
         safety="safe",
         statements=ddl.statements,
         rollback=ddl.rollback,
-        notes=ddl.notes,
+        notes=(*ddl.notes, *trial.notes),
         size_bytes=trial.verdict.size_bytes,
         build_ms=trial.verdict.build_ms,
         findings=tuple(dict.fromkeys(keys)),

@@ -1,11 +1,11 @@
-"""Values for the parameters of statements of which only the text is known: taken from rows of the throwaway server.
+"""Values for the parameters of statements of which only the text is known: taken from rows that a sampler gives.
 
 All values for one table come from the same row, so that conditions on several columns agree. Three rows are taken:
 one with the most common values, one in the middle, one with rare values.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -85,11 +85,16 @@ class _Row:
     ranks: Mapping[str, int]
 
 
+Sampler = Callable[[psycopg.Connection[Any], QualifiedName, str], float]
+"""Fills a new temporary table of that name with some rows of a table; gives the number of all its rows, 0: unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Values:
     """Gives parameters values. Keeps small samples of tables in the connection's session; autocommit is needed."""
 
     connection: psycopg.Connection[Any]
+    sampler: Sampler
     _samples: dict[QualifiedName, tuple[str, float]] = field(default_factory=dict)
 
     def statements(self, uses: ParameterUses, usage: Usage, rows_per_call: float | None) -> Iterator[str]:
@@ -99,7 +104,7 @@ class Values:
         the statement, SqlError where its text does.
         """
         count = count_parameters(uses.text)
-        types = _types(self.connection, uses, count)
+        types = parameter_types(self.connection, uses, count)
         page = str(min(max(round(rows_per_call), 1), MAX_PAGE)) if rows_per_call is not None else str(PAGE)
         chosen = self._from_rows(uses, usage, rows_per_call, types)
         seen: set[str] = set()
@@ -164,24 +169,29 @@ class Values:
     def _sample(self, table: QualifiedName) -> tuple[str, float]:
         """A temporary table with some of the rows, and the number of all of them as far as the server knows it."""
         if table not in self._samples:
-            source = pgsql.Identifier(table.schema, table.name).as_string(self.connection)
-            found = self.connection.execute(
-                "SELECT reltuples, relkind::text IN ('r', 'p', 'm') FROM pg_catalog.pg_class WHERE oid = %s::regclass",
-                [source],
-            ).fetchone()
-            rows, stored = found or (0.0, False)
-            percent = 100 * SAMPLED_ROWS / rows if rows > 0 else 100
-            part = f"TABLESAMPLE BERNOULLI ({percent}) REPEATABLE (1)" if stored and percent < 100 else ""
             name = f"advisor_sample_{len(self._samples)}"
             self.connection.execute(f"DROP TABLE IF EXISTS pg_temp.{name}".encode())
-            query = f"CREATE TEMP TABLE {name} AS SELECT * FROM {source} {part} LIMIT {2 * SAMPLED_ROWS}"
-            self.connection.execute(query.encode())
-            self._samples[table] = f"pg_temp.{name}", rows
+            self._samples[table] = f"pg_temp.{name}", self.sampler(self.connection, table, name)
         return self._samples[table]
 
 
-def _types(connection: psycopg.Connection[Any], uses: ParameterUses, count: int) -> list[str]:
-    """The parameters' types as the server infers them; `text` where nothing tells."""
+def sample_rows(connection: psycopg.Connection[Any], table: QualifiedName, name: str) -> float:
+    """A sampler that takes rows of the table itself."""
+    source = pgsql.Identifier(table.schema, table.name).as_string(connection)
+    found = connection.execute(
+        "SELECT reltuples, relkind::text IN ('r', 'p', 'm') FROM pg_catalog.pg_class WHERE oid = %s::regclass",
+        [source],
+    ).fetchone()
+    rows, stored = found or (0.0, False)
+    percent = 100 * SAMPLED_ROWS / rows if rows > 0 else 100
+    part = f"TABLESAMPLE BERNOULLI ({percent}) REPEATABLE (1)" if stored and percent < 100 else ""
+    query = f"CREATE TEMP TABLE {name} AS SELECT * FROM {source} {part} LIMIT {2 * SAMPLED_ROWS}"
+    connection.execute(query.encode())
+    return float(rows)
+
+
+def parameter_types(connection: psycopg.Connection[Any], uses: ParameterUses, count: int) -> list[str]:
+    """The parameters' types as the server infers them; `text` where nothing tells. Raises psycopg.Error."""
     declared = ["text" if number in uses.units else "unknown" for number in range(1, count + 1)]
     while True:
         try:
