@@ -1,8 +1,15 @@
 """The text of a one-dimensional array into its elements."""
 
 import re
+from functools import lru_cache
 
-_ELEMENT = r'"((?:[^"\\]|\\.)*)"|([^"{0}]+)'
+
+@lru_cache(maxsize=8)
+def _element(delimiter: str) -> re.Pattern[str]:
+    return re.compile(rf'"((?:[^"\\]|\\.)*)"|([^"{re.escape(delimiter)}]+)', flags=re.DOTALL)
+
+
+_ESCAPED = re.compile(r"\\(.)", flags=re.DOTALL)
 
 
 def parse_array(text: str | None, delimiter: str = ",") -> tuple[str, ...]:
@@ -15,8 +22,7 @@ def parse_array(text: str | None, delimiter: str = ",") -> tuple[str, ...]:
     inner = text[1:-1]
     if '"' not in inner:
         return tuple(inner.split(delimiter))
-    elements = re.finditer(_ELEMENT.replace("{0}", re.escape(delimiter)), inner, flags=re.DOTALL)
-    return tuple(
-        plain if (plain := found[2]) is not None else re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL)
-        for found in elements
-    )
+    found: list[tuple[str, str]] = _element(delimiter).findall(inner)
+    if "\\" not in inner:
+        return tuple([quoted or plain for quoted, plain in found])
+    return tuple([_ESCAPED.sub(r"\1", quoted) if quoted else plain for quoted, plain in found])

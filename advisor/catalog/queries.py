@@ -127,6 +127,7 @@ ORDER BY a.attrelid, a.attnum"""
 
 def indexes(version_num: int) -> str:
     """The query of the indexes; `NULLS NOT DISTINCT` is there from PostgreSQL 15 on."""
+    # `k` refers to `r`, so that it is made of the relations in `relations` only: it opens indexes.
     nulls_not_distinct = "i.indnullsnotdistinct" if version_num >= 150000 else "false"
     return f"""
 WITH {_USER_RELATIONS}
@@ -152,16 +153,16 @@ JOIN pg_catalog.pg_index i ON i.indrelid = r.oid
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_am am ON am.oid = c.relam
 CROSS JOIN LATERAL (
-    SELECT array_agg(a.attname::text ORDER BY p.n) AS columns,
+    SELECT array_agg((SELECT a.attname::text FROM pg_catalog.pg_attribute a
+                      WHERE a.attrelid = r.oid AND a.attnum = p.attnum AND p.attnum <> 0) ORDER BY p.n) AS columns,
            array_agg(CASE WHEN p.attnum = 0 THEN pg_get_indexdef(i.indexrelid, p.n::int, false) END
                      ORDER BY p.n) AS expressions,
            array_agg(i.indoption[p.n - 1]::int ORDER BY p.n) AS options,
-           array_agg(CASE WHEN NOT o.opcdefault THEN o.opcname::text END ORDER BY p.n) AS classes,
-           array_agg(ia.attname::text ORDER BY p.n) AS attributes
+           array_agg((SELECT o.opcname::text FROM pg_catalog.pg_opclass o
+                      WHERE o.oid = i.indclass[p.n - 1] AND NOT o.opcdefault) ORDER BY p.n) AS classes,
+           array_agg((SELECT a.attname::text FROM pg_catalog.pg_attribute a
+                      WHERE a.attrelid = i.indexrelid AND a.attnum = p.n) ORDER BY p.n) AS attributes
     FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS p(attnum, n)
-    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = p.attnum AND p.attnum <> 0
-    LEFT JOIN pg_catalog.pg_attribute ia ON ia.attrelid = i.indexrelid AND ia.attnum = p.n
-    LEFT JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[p.n - 1]
 ) k
 ORDER BY i.indrelid, c.relname"""
 
