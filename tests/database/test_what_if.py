@@ -40,9 +40,15 @@ CANDIDATES: Mapping[str, tuple[str, str]] = {
         "SELECT * FROM orders ORDER BY paid DESC NULLS LAST LIMIT 10",
     ),
     "covering": ("ON orders (customer) INCLUDE (state)", "SELECT state FROM orders WHERE customer = 7"),
-    "partial": ("ON orders (placed) WHERE state = 'open'", "SELECT * FROM orders WHERE state = 'open' AND placed > now()"),
+    "partial": (
+        "ON orders (placed) WHERE state = 'open'",
+        "SELECT * FROM orders WHERE state = 'open' AND placed > now()",
+    ),
     "hash": ("ON orders USING hash (customer)", "SELECT * FROM orders WHERE customer = 7"),
-    "brin": ("ON orders USING brin (placed)", "SELECT * FROM orders WHERE placed BETWEEN '2025-02-01' AND '2025-02-02'"),
+    "brin": (
+        "ON orders USING brin (placed)",
+        "SELECT * FROM orders WHERE placed BETWEEN '2025-02-01' AND '2025-02-02'",
+    ),
     "gin": ("ON orders USING gin (tags)", "SELECT * FROM orders WHERE tags @> ARRAY[5, 7]"),
     "gist": ("ON orders USING gist (span)", "SELECT * FROM orders WHERE span @> 990"),
     "partitioned": ("ON visits (page)", "SELECT * FROM visits WHERE page = 3 AND at < '2025-01-20'"),
@@ -100,7 +106,11 @@ def test_plans_like_a_built_one(sandbox: Sandbox, original: str, twin: Twin, kin
     assert shape(real) != shape(without)
     with WhatIf(twin) as what_if, closing(twin.connect()) as planner:
         (added,) = what_if.add(
-            [WhatIfIndex(name="candidate", table=table, definition=f"CREATE INDEX candidate {tail}", size_bytes=size[0])]
+            [
+                WhatIfIndex(
+                    name="candidate", table=table, definition=f"CREATE INDEX candidate {tail}", size_bytes=size[0]
+                )
+            ]
         )
         assert added.refused is None
         assert shape(plan(planner, query)) == shape(without)
