@@ -1,11 +1,12 @@
 """Extensions in a sandbox's database: made by the superuser, from a list of those that reach nothing outside."""
 
-from collections.abc import Mapping
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from advisor.sandbox.server import Sandbox
+from advisor.sandbox.stand_ins import stand_in_functions
 
 ALLOWED = frozenset(
     {
@@ -57,24 +58,6 @@ UNNEEDED = frozenset(
 )
 """They watch a server: no schema depends on them and no plan changes by them."""
 
-_UUID = "AS 'SELECT gen_random_uuid()'"
-_STAND_INS: Mapping[str, tuple[str, ...]] = {
-    "uuid-ossp": (
-        f"uuid_generate_v1() RETURNS uuid LANGUAGE sql VOLATILE {_UUID}",
-        f"uuid_generate_v1mc() RETURNS uuid LANGUAGE sql VOLATILE {_UUID}",
-        f"uuid_generate_v4() RETURNS uuid LANGUAGE sql VOLATILE {_UUID}",
-        "uuid_nil() RETURNS uuid LANGUAGE sql IMMUTABLE AS $$SELECT '00000000-0000-0000-0000-000000000000'::uuid$$",
-    ),
-    "pgcrypto": (
-        "gen_random_uuid() RETURNS uuid LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.gen_random_uuid()'",
-        (
-            "gen_random_bytes(integer) RETURNS bytea LANGUAGE sql VOLATILE AS $$SELECT substring(decode(string_agg("
-            "replace(gen_random_uuid()::text, '-', ''), ''), 'hex') FOR $1) FROM generate_series(0, $1 / 16)$$"
-        ),
-    ),
-}
-"""What column defaults call: with these a schema's tables load where the extension itself is not there."""
-
 
 def create_extension(sandbox: Sandbox, name: str, *, database: str | None = None, schema: str = "public") -> str | None:
     """Makes an extension in a database (the default one, where None); None, or a sentence why it is not there.
@@ -90,27 +73,21 @@ def create_extension(sandbox: Sandbox, name: str, *, database: str | None = None
         if connection.execute("SELECT 1 FROM pg_extension WHERE extname = %s", (name,)).fetchone():
             return None
         if connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = %s", (name,)).fetchone():
-            statement = sql.SQL("CREATE EXTENSION {} SCHEMA {} CASCADE")
-            try:
-                connection.execute(statement.format(sql.Identifier(name), sql.Identifier(schema)))
-            except psycopg.Error as error:
-                return f"The extension {name} cannot be made: {error.diag.message_primary or error}."
-            return None
+            return _create(connection, name, schema)
     return _stand_in(sandbox, name, database, schema)
+
+
+def _create(connection: psycopg.Connection[Any], name: str, schema: str) -> str | None:
+    statement = sql.SQL("CREATE EXTENSION {} SCHEMA {} CASCADE")
+    try:
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(schema)))
+    except psycopg.Error as error:
+        return f"The extension {name} cannot be made: {error.diag.message_primary or error}."
+    return None
 
 
 def _stand_in(sandbox: Sandbox, name: str, database: str | None, schema: str) -> str:
     missing = f"The extension {name} is not installed for the throwaway PostgreSQL {sandbox.server_version}"
-    functions = _STAND_INS.get(name, ())
-    if not functions:
-        return f"{missing}: what depends on it is left out."
     with sandbox.connect(database) as connection:
-        for function in functions:
-            statement = sql.SQL("CREATE OR REPLACE FUNCTION {}.").format(sql.Identifier(schema)).as_string(connection)
-            try:
-                with connection.transaction():
-                    connection.execute((statement + function).encode())
-            except psycopg.Error as error:
-                return f"{missing}: {error.diag.message_primary or error}."
-    names = ", ".join(function.split("(")[0] for function in functions)
-    return f"{missing}: stand-ins serve for {names}, what else depends on it is left out."
+        serving = stand_in_functions(connection, name, schema)
+    return f"{missing}: {serving or 'what depends on it is left out'}."

@@ -1,158 +1,145 @@
-"""A catalog back into DDL, so that a database that was only read can be built again, empty, elsewhere."""
+"""A catalog back into a database, empty, so that a planner there cannot tell the difference."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 
-from advisor.model.catalog import Catalog, Column, Constraint, Index, Table
+import psycopg
+
+from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
-from advisor.sandbox.load import load_schema
+from advisor.sandbox.collations import make_collations
+from advisor.sandbox.extensions import create_extension
+from advisor.sandbox.rebuild_run import Failure, not_built, prepare, run, run_with_less
+from advisor.sandbox.rebuild_statements import STORED, is_form, objects, relations, schemas
+from advisor.sandbox.rebuild_tables import Place, named_type
 from advisor.sandbox.server import Sandbox
-from advisor.sql.quote import quote_identifier, quote_name
+from advisor.sandbox.stand_ins import make_opaque_types, missing_types
 
-_BACKED_BY_INDEX = frozenset({"primary_key", "unique", "exclusion"})
-_STORED = frozenset({"table", "partitioned_table", "foreign_table"})
-
-_COLLATIONS_EVERYWHERE = frozenset({"C", "POSIX", "ucs_basic"})
-"""Others depend on the operating system's or ICU's data; the database's own one stands in for them."""
+MAX_WARNINGS = 20
+"""One missing type can fail a hundred statements: the first ones tell, the rest are counted."""
 
 _LISTED = 5
 """As many names as fit on a line; the rest is counted."""
 
-_PLACE = re.compile(r"the schema:\d+: ")
-_SERIAL = re.compile(r"nextval\('(?P<name>(?:[^']|'')+)'::(?:pg_catalog\.)?regclass\)")
+_MISSING_TYPE = re.compile(r'type "(?P<schema>[^".]+)\.(?P<name>[^"]+)" does not exist')
 
 
 def rebuild(sandbox: Sandbox, database: str, catalog: Catalog) -> tuple[str, ...]:
     """Builds the catalog's schema, empty, as the unprivileged owner of a database of the sandbox.
 
-    What cannot be built (an extension that is not there, what depends on it) is left out, and named in the sentences
-    that come back. Raises SandboxError where the server is lost.
+    Columns keep their order but not their numbers: a dropped one leaves no gap. What cannot be built is left out, or
+    something stands in for it; the sentences that come back name both. Raises SandboxError where the server is lost.
     """
-    text = ";\n\n".join(schema_statements(catalog))
-    failed = load_schema(sandbox, text, database=database) if text else ()
-    warnings = [f"Not built on the throwaway server: {_PLACE.sub('', sentence, count=1)}" for sentence in failed]
-    replaced = [
-        f"{table.name}.{column.name}"
-        for table in catalog.tables.values()
-        for column in table.columns
-        if table.kind in _STORED and column.collation and column.collation not in _COLLATIONS_EVERYWHERE
+    types = _column_types(catalog)
+    told: list[str] = []
+    with sandbox.connect(database) as owner:
+        prepare(owner, catalog.search_path)
+        failures = run(owner, list(schemas(catalog, types)))
+        told.extend(_extensions(sandbox, database, catalog))
+        collations, differences = make_collations(sandbox, database, catalog)
+        told.extend(differences)
+        failures += run(owner, list(objects(catalog)))
+        opaque, sentences = _opaque_types(sandbox, database, catalog, types, failures)
+        told.extend(sentences)
+        place = Place(
+            version_num=sandbox.server_version_num,
+            collations=collations,
+            tablespaces=_tablespaces(owner),
+            opaque=opaque,
+        )
+        again = [failure.statement for failure in failures]
+        left, sentences = run_with_less(owner, run(owner, [*again, *relations(catalog, place)]))
+    told.extend(sentences)
+    told.extend(not_built(failure) for failure in left)
+    told.extend(_not_ddl(catalog))
+    if len(told) > MAX_WARNINGS:
+        told[MAX_WARNINGS:] = [f"{len(told) - MAX_WARNINGS} more things are not as on the target."]
+    return (*told, *_limits(catalog))
+
+
+def _column_types(catalog: Catalog) -> frozenset[QualifiedName]:
+    """The types of columns that are not the system's own."""
+    stored = (table for table in catalog.tables.values() if table.kind in STORED)
+    return frozenset(name for table in stored for column in table.columns if (name := named_type(column.type)))
+
+
+def _extensions(sandbox: Sandbox, database: str, catalog: Catalog) -> Iterable[str]:
+    for thing in catalog.objects:
+        if thing.kind == "extension":
+            problem = create_extension(sandbox, thing.name.name, database=database, schema=thing.name.schema)
+            if problem:
+                yield problem
+
+
+def _opaque_types(
+    sandbox: Sandbox,
+    database: str,
+    catalog: Catalog,
+    types: frozenset[QualifiedName],
+    failures: Sequence[Failure],
+) -> tuple[frozenset[QualifiedName], list[str]]:
+    """Types for what is neither there nor to come; those made, and what to say of them."""
+    found = (_MISSING_TYPE.search(failure.error.diag.message_primary or "") for failure in failures)
+    wanted = types | {QualifiedName(match["schema"], match["name"]) for match in found if match}
+    to_come = catalog.tables.keys() | {thing.name for thing in catalog.objects if thing.kind != "function"}
+    missing = missing_types(sandbox, database, wanted - to_come)
+    if not missing:
+        return frozenset(), []
+    made = make_opaque_types(sandbox, database, missing)
+    users = _users_of_types(catalog)
+    return frozenset(name for name, problem in made.items() if problem is None), [
+        f"The type {name} is not there on the throwaway PostgreSQL {sandbox.server_version}: "
+        + (f"{problem}." if problem else f"an opaque one stands in for it{_of(users.get(name, []))}.")
+        for name, problem in made.items()
     ]
-    if replaced:
-        more = f" and {len(replaced) - _LISTED} more" if len(replaced) > _LISTED else ""
-        names = ", ".join(replaced[:_LISTED])
-        warnings.append(f"The throwaway server's own collation stands in for that of {names}{more}.")
-    return tuple(warnings)
 
 
-def schema_statements(catalog: Catalog) -> Iterator[str]:
-    """DDL for everything in the catalog, in an order that works but for what depends on each other: `load_schema`
-    tries again what needs something that comes later.
-
-    Not in it: rules, policies, owners and grants, storage parameters, inheritance other than partitions.
-    """
-    yield from _schemas(catalog)
-    yield from (thing.definition for thing in catalog.objects if thing.kind != "trigger")
-    tables = sorted(catalog.tables.values(), key=lambda table: (_depth(table, catalog), table.name))
-    stored = [table for table in tables if table.kind in _STORED]
-    for table in stored:
-        yield _create_table(table)
-        yield from _owned_sequences(table)
-    for kinds in (_BACKED_BY_INDEX, {"check"}, {"foreign_key"}):
-        for table in stored:
-            for constraint in table.constraints:
-                if constraint.kind in kinds and not _inherited(constraint, table, catalog):
-                    yield _add_constraint(constraint)
-    for table in tables:
-        if table.definition and table.kind in ("view", "materialized_view"):
-            kind = table.kind.replace("_", " ").upper()
-            yield f"CREATE {kind} {quote_name(table.name)} AS {table.definition.rstrip().rstrip(';')}"
-    for table in tables:
-        yield from (_create_index(index, table) for index in table.indexes if _is_wanted(index, table, catalog))
-    yield from (thing.definition for thing in catalog.objects if thing.kind == "trigger")
+def _users_of_types(catalog: Catalog) -> dict[QualifiedName, list[str]]:
+    users: dict[QualifiedName, list[str]] = {}
+    for table in catalog.tables.values():
+        for column in table.columns if table.kind in STORED else ():
+            name = named_type(column.type)
+            if name is not None:
+                users.setdefault(name, []).append(f"{table.name}.{column.name}")
+    return users
 
 
-def _schemas(catalog: Catalog) -> Iterator[str]:
-    names = {name.schema for name in catalog.tables} | {thing.name.schema for thing in catalog.objects}
-    for schema in sorted(names - {"public", "pg_catalog"}):
-        yield f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}"
+def _of(columns: Sequence[str]) -> str:
+    return f" (of {_listed(columns)})" if columns else ""
 
 
-def _create_table(table: Table) -> str:
-    tail = f" PARTITION BY {table.partition_key}" if table.partition_key else ""
-    if table.partition_of is not None and table.partition_bound:
-        parent = quote_name(table.partition_of)
-        return f"CREATE TABLE {quote_name(table.name)} PARTITION OF {parent} {table.partition_bound}{tail}"
-    columns = ",\n  ".join(_column(column) for column in table.columns)
-    return f"CREATE TABLE {quote_name(table.name)} (\n  {columns}\n){tail}"
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{', '.join(names[:_LISTED])}{more}"
 
 
-def _column(column: Column) -> str:
-    parts = [quote_identifier(column.name), column.type]
-    if column.collation in _COLLATIONS_EVERYWHERE:
-        parts.append(f"COLLATE {quote_identifier(column.collation)}")
-    if column.generated in ("stored", "virtual") and column.default:
-        parts.append(f"GENERATED ALWAYS AS ({column.default}) {column.generated.upper()}")
-    elif column.generated == "identity_always":
-        parts.append("GENERATED ALWAYS AS IDENTITY")
-    elif column.generated == "identity_default":
-        parts.append("GENERATED BY DEFAULT AS IDENTITY")
-    elif column.default:
-        parts.append(f"DEFAULT {column.default}")
-    if column.not_null:
-        parts.append("NOT NULL")
-    return " ".join(parts)
+def _tablespaces(owner: psycopg.Connection[tuple[str, ...]]) -> frozenset[str]:
+    query = "SELECT spcname FROM pg_catalog.pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE')"
+    return frozenset(row[0] for row in owner.execute(query))
 
 
-def _owned_sequences(table: Table) -> Iterator[str]:
-    """As `serial` does it: the sequence belongs to the column."""
-    for column in table.columns:
-        serial = _SERIAL.fullmatch(column.default or "")
-        if serial and not table.partition_of:
-            owner = f"{quote_name(table.name)}.{quote_identifier(column.name)}"
-            sequence = serial["name"].replace("''", "'")
-            yield f"ALTER SEQUENCE {sequence} OWNED BY {owner}"
+def _not_ddl(catalog: Catalog) -> Iterable[str]:
+    """A snapshot is anybody's text: what is not the statement it is said to be is not run."""
+    definitions = [
+        *((thing.kind, thing.name, thing.definition) for thing in catalog.objects if thing.kind != "extension"),
+        *(("statistics", statistics.name, statistics.definition) for statistics in catalog.extended_statistics),
+        *(
+            ("index", QualifiedName(index.table.schema, index.name), index.definition)
+            for table in catalog.tables.values()
+            for index in table.indexes
+            if index.valid and not index.constraint
+        ),
+    ]
+    for kind, name, definition in definitions:
+        if not is_form(kind, definition):
+            yield f"Not built on the throwaway server: the {kind} {name}, whose definition is something else."
 
 
-def _add_constraint(constraint: Constraint) -> str:
-    table, name = quote_name(constraint.table), quote_identifier(constraint.name)
-    return f"ALTER TABLE {table} ADD CONSTRAINT {name} {constraint.definition}"
-
-
-def _inherited(constraint: Constraint, table: Table, catalog: Catalog) -> bool:
-    """A partition gets its parent's constraints by itself."""
-    parent = catalog.tables.get(table.partition_of) if table.partition_of else None
-    if parent is None:
-        return False
-    return any((c.kind, c.columns) == (constraint.kind, constraint.columns) for c in parent.constraints)
-
-
-def _create_index(index: Index, table: Table) -> str:
-    if table.kind != "partitioned_table":
-        return index.definition
-    # pg_get_indexdef says ONLY there, which would leave the partitions without theirs.
-    name = quote_identifier(index.name)
-    return index.definition.replace(f"INDEX {name} ON ONLY ", f"INDEX {name} ON ", 1)
-
-
-def _is_wanted(index: Index, table: Table, catalog: Catalog) -> bool:
-    """Whether an index has to be made: it is in use, backs no constraint and does not come with the parent's."""
-    if index.constraint or not index.valid:
-        return False
-    parent = catalog.tables.get(table.partition_of) if table.partition_of and index.inherited else None
-    if parent is None:
-        return True
-    return not any(
-        other.valid and (other.keys, other.include, other.predicate) == (index.keys, index.include, index.predicate)
-        for other in parent.indexes
-    )
-
-
-def _depth(table: Table, catalog: Catalog) -> int:
-    """Partitions above a table: parents are created first."""
-    depth = 0
-    name: QualifiedName | None = table.partition_of
-    while name is not None and depth <= len(catalog.tables):
-        depth += 1
-        above = catalog.tables.get(name)
-        name = above.partition_of if above else None
-    return depth
+def _limits(catalog: Catalog) -> Iterable[str]:
+    """What is built, but is not the same."""
+    secured = [f"{table.name}" for table in catalog.tables.values() if table.row_security]
+    if secured:
+        yield f"Row security policies are not there on the throwaway server, plans are the owner's: {_listed(secured)}."
+    foreign = [f"{table.name}" for table in catalog.tables.values() if table.kind == "foreign_table"]
+    if foreign:
+        yield f"Foreign tables are plain ones on the throwaway server: {_listed(foreign)}."

@@ -1,0 +1,200 @@
+"""DDL of a catalog, run as the unprivileged owner: again where it came too early, with less where a part is missing."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from advisor.errors import SandboxError
+
+STATEMENT_LIMIT = "30s"
+"""No honest statement on empty tables takes that long; a materialised view's query or a partition's bound may try."""
+
+_LATER_STATES = frozenset({"3F000", "42704", "42883", "42P01", "42809", "42P17"})
+"""Schema, object, function or table not there or not of the right kind: perhaps not yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a statement that may be left out where the server refuses it.
+
+    Attributes:
+        text, instead: what stands there, and what stands there when it is left out.
+        label: names it in a warning: "the default of public.t.c".
+        first: other parts may need it, so it is tried before them.
+    """
+
+    text: str
+    label: str
+    instead: str = ""
+    first: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Parts with commas between them; nothing at all where none is left."""
+
+    before: str
+    parts: tuple[Part, ...]
+    after: str = ")"
+
+
+Piece = str | Part | Listing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A statement, of fixed text and parts that can be done without.
+
+    Attributes:
+        what: names what it makes in a warning: "the index public.i".
+        otherwise: what is run where it fails even so; `compromise` says what that amounts to.
+    """
+
+    what: str
+    pieces: tuple[Piece, ...]
+    otherwise: tuple["Statement", ...] = ()
+    compromise: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A statement that the server refused, and why."""
+
+    statement: Statement
+    error: psycopg.Error
+
+
+def plain(what: str, text: str) -> Statement:
+    """A statement without parts."""
+    return Statement(what=what, pieces=(text,))
+
+
+def reason(error: psycopg.Error) -> str:
+    """The server's message, on one line."""
+    return " ".join((error.diag.message_primary or f"{error}").split())
+
+
+def prepare(connection: psycopg.Connection[Any], search_path: Sequence[str]) -> None:
+    """Makes a session ready for `run`: names in function bodies mean what they mean on the target."""
+    connection.autocommit = True
+    connection.prepare_threshold = None
+    connection.execute("SET check_function_bodies = false")
+    connection.execute("SELECT set_config('statement_timeout', %s, false)", (STATEMENT_LIMIT,))
+    path = ", ".join('"' + name.replace('"', '""') + '"' for name in search_path)
+    if path:
+        connection.execute("SELECT set_config('search_path', %s, false)", (path,))
+
+
+def run(connection: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[Failure]:
+    """Runs the statements in order, and again what failed for want of another one, as long as that helps.
+
+    What is left has failed for good, unless something more is made. Raises SandboxError where the server is lost.
+    """
+    failures = _pass(connection, statements)
+    while failures:
+        early = [failure.statement for failure in failures if failure.error.sqlstate in _LATER_STATES]
+        lasting = [failure for failure in failures if failure.error.sqlstate not in _LATER_STATES]
+        again = _pass(connection, early)
+        failures = [*lasting, *again]
+        if len(again) == len(early):
+            break
+    return failures
+
+
+def run_with_less(connection: psycopg.Connection[Any], failures: Sequence[Failure]) -> tuple[list[Failure], list[str]]:
+    """Tries what `run` could not, without what the server refuses; the failures that stay, and what was left out."""
+    told: list[str] = []
+    while failures:
+        left = []
+        for failure in failures:
+            error = _attempt(connection, failure.statement, render(failure.statement))
+            if error is None:
+                continue
+            sentences = _reduced(connection, failure.statement, error)
+            if sentences is None:
+                left.append(Failure(statement=failure.statement, error=error))
+            else:
+                told.extend(sentences)
+        if len(left) == len(failures):
+            break
+        failures = left
+    return list(failures), told
+
+
+def render(statement: Statement, without: frozenset[Part] = frozenset()) -> str:
+    """The statement's text, some of its parts left out."""
+    return "".join(_text(piece, without) for piece in statement.pieces)
+
+
+def _text(piece: Piece, without: frozenset[Part]) -> str:
+    if isinstance(piece, str):
+        return piece
+    if isinstance(piece, Part):
+        return piece.instead if piece in without else piece.text
+    kept = [part.text for part in piece.parts if part not in without]
+    return f"{piece.before}{', '.join(kept)}{piece.after}" if kept else ""
+
+
+def _parts(statement: Statement) -> list[Part]:
+    """Those that others may need stand first."""
+    found: list[Part] = []
+    for piece in statement.pieces:
+        found.extend(piece.parts if isinstance(piece, Listing) else (piece,) if isinstance(piece, Part) else ())
+    return sorted(found, key=lambda part: not part.first)
+
+
+def _pass(connection: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[Failure]:
+    attempts = ((statement, _attempt(connection, statement, render(statement))) for statement in statements)
+    return [Failure(statement=statement, error=error) for statement, error in attempts if error is not None]
+
+
+def _reduced(connection: psycopg.Connection[Any], statement: Statement, error: psycopg.Error) -> Sequence[str] | None:
+    """Runs the statement with as many of its parts as the server takes; None where it takes none of it."""
+    parts = _parts(statement)
+    without = frozenset(parts)
+    if not parts or _attempt(connection, statement, render(statement, without), keep=False) is not None:
+        return _replaced(connection, statement, error)
+    told = []
+    for part in parts:
+        fault = _attempt(connection, statement, render(statement, without - {part}), keep=False)
+        if fault is None:
+            without -= {part}
+        else:
+            told.append(f"Left out on the throwaway server: {part.label} ({reason(fault)}).")
+    return None if _attempt(connection, statement, render(statement, without)) is not None else told
+
+
+def _replaced(connection: psycopg.Connection[Any], statement: Statement, error: psycopg.Error) -> Sequence[str] | None:
+    if not statement.otherwise or _pass(connection, statement.otherwise[:1]):
+        return None
+    failures, told = run_with_less(connection, run(connection, statement.otherwise[1:]))
+    told.extend(f"{not_built(failure)}" for failure in failures)
+    return [f"{statement.compromise} ({reason(error)}).", *told]
+
+
+def not_built(failure: Failure) -> str:
+    """A failure as a sentence."""
+    return f"Not built on the throwaway server: {failure.statement.what}: {reason(failure.error)}."
+
+
+def _attempt(
+    connection: psycopg.Connection[Any], statement: Statement, text: str, *, keep: bool = True
+) -> psycopg.Error | None:
+    """Runs one statement; what the server says against it. Not `keep`: and takes it back."""
+    try:
+        with connection.transaction(force_rollback=not keep) if not keep else nullcontext():
+            # A binary result is asked for by the extended protocol, which takes one statement and no more: a
+            # definition that came from outside cannot bring a second one.
+            connection.execute(text.encode(), binary=True)
+    except psycopg.Error as error:
+        if connection.broken:
+            raise SandboxError(
+                "The throwaway PostgreSQL was lost while the schema was built.",
+                why=f"At {statement.what}: {error}".strip(),
+                hint="Run the command again; if it is lost again, the catalog holds what ends the server.",
+            ) from error
+        return error
+    return None
