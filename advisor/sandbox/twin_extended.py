@@ -16,7 +16,7 @@ from advisor.sandbox.twin_pg_statistic import (
     ROW_SOURCE,
     StatisticRow,
     attempt,
-    row_parameters,
+    row_parameter,
     statistic_row,
     without_unreadable,
 )
@@ -203,16 +203,7 @@ def _insert(admin: psycopg.Connection[Any], place: ObjectPlace, inherited: bool,
     ):
         fields[name] = (f"%s::bytea::{type_}", [value])
     if data.expressions:
-        fields["stxdexpr"] = (_EXPRESSIONS, _row_parameters(data.expressions))
+        fields["stxdexpr"] = (_EXPRESSIONS, [row_parameter(data.expressions)])
     columns, values = ", ".join(fields), ", ".join(sql for sql, _ in fields.values())
     parameters = [each for _, given in fields.values() for each in given]
     return attempt(admin, f"INSERT INTO pg_statistic_ext_data ({columns}) SELECT {values}", parameters)
-
-
-def _row_parameters(rows: Sequence[StatisticRow | None]) -> list[list[Any]]:
-    empty = StatisticRow(
-        relation=0, number=0, inherited=False, null_fraction="0", width_bytes=0, distinct="0", slots=(), label=""
-    )
-    fields = row_parameters([row or empty for row in rows])
-    # A row without an oid stands for an expression without statistics.
-    return [[0 if row else None for row in rows], *fields[1:]]
