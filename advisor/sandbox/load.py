@@ -35,6 +35,7 @@ _RESTART_S = 30
 _KEPT_SETTINGS = frozenset(
     {
         "client_encoding",
+        "default_transaction_read_only",
         "idle_in_transaction_session_timeout",
         "idle_session_timeout",
         "lock_timeout",
@@ -311,6 +312,9 @@ def _run(load: _Load, step: _Step, where: str, *, retry: bool = True) -> tuple[s
                 # The statement before may have set the session to end.
                 return _run(load, step, where, retry=False)
             return f"{_gist(step.sql)}: its session was ended: {ended or _reason(step, error)}", False
+        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction) and retry:
+            load.connection.execute("SET default_transaction_read_only = off")
+            return _run(load, step, where, retry=False)
         if step.kind in _QUIET_FAILURES or _is_harmless(step, error):
             return None, False
         return f"{_gist(step.sql)}: {_reason(step, error)}", error.sqlstate in _LATER_STATES
