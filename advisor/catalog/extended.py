@@ -1,13 +1,14 @@
 """Statistics objects (`CREATE STATISTICS`) and what ANALYZE found for them.
 
-Everybody sees the objects; `pg_stats_ext` and `pg_stats_ext_exprs` show the data to members of the table's owner only.
+Everybody sees the objects. Their data can be read from `pg_statistic_ext_data` by members of pg_read_all_data and by
+superusers; `pg_stats_ext` and `pg_stats_ext_exprs` show them to members of the table's owner.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping
 
 from advisor.catalog.rows import Ask, Oid, Row
-from advisor.catalog.statistics import SLOTS, column_statistics
+from advisor.catalog.statistics import SLOTS, column_statistics, slot
 from advisor.model.catalog import ColumnStatistics, CombinedStatistics, CommonCombination, ExtendedStatistics
 from advisor.model.names import QualifiedName
 
@@ -19,9 +20,41 @@ _DataKey = tuple[str, str, bool]
 """Schema and name of the object, whether of the table with its descendants."""
 
 
-def read_extended_statistics(ask: Ask, version_num: int, tables: Mapping[Oid, Row]) -> tuple[ExtendedStatistics, ...]:
-    """The statistics objects of these tables (rows of `queries.RELATIONS` by oid), by name."""
-    data = _data(ask, version_num)
+# These two are as the views that stand in their place (backend/catalog/system_views.sql), but for the ownership.
+_COMBINED_FROM_TABLES = """(
+    SELECT n.nspname AS statistics_schemaname, e.stxname AS statistics_name, {inherited} AS inherited,
+           d.stxdndistinct AS n_distinct, d.stxddependencies AS dependencies, m.*
+    FROM pg_catalog.pg_statistic_ext e JOIN pg_catalog.pg_statistic_ext_data d ON d.stxoid = e.oid
+    JOIN pg_catalog.pg_class c ON c.oid = e.stxrelid JOIN pg_catalog.pg_namespace n ON n.oid = e.stxnamespace
+    LEFT JOIN LATERAL (
+        SELECT array_agg("values") AS most_common_vals, array_agg(frequency) AS most_common_freqs,
+               array_agg(base_frequency) AS most_common_base_freqs FROM pg_mcv_list_items(d.stxdmcv)
+    ) m ON d.stxdmcv IS NOT NULL
+    WHERE NOT (c.relrowsecurity AND row_security_active(c.oid)))"""
+_EXPRESSIONS_FROM_TABLES = f"""(
+    SELECT n.nspname AS statistics_schemaname, e.stxname AS statistics_name, {{inherited}} AS inherited, x.expr,
+           (x.a).stanullfrac AS null_frac, (x.a).stawidth AS avg_width, (x.a).stadistinct AS n_distinct,
+           {slot(1, "stavalues{n}", "(x.a)")} AS most_common_vals,
+           {slot(1, "stanumbers{n}", "(x.a)")} AS most_common_freqs,
+           {slot(2, "stavalues{n}", "(x.a)")} AS histogram_bounds,
+           {slot(3, "stanumbers{n}[1]", "(x.a)")} AS correlation,
+           {slot(4, "stavalues{n}", "(x.a)")} AS most_common_elems,
+           {slot(4, "stanumbers{n}", "(x.a)")} AS most_common_elem_freqs,
+           {slot(5, "stanumbers{n}", "(x.a)")} AS elem_count_histogram
+    FROM pg_catalog.pg_statistic_ext e JOIN pg_catalog.pg_statistic_ext_data d ON d.stxoid = e.oid
+    JOIN pg_catalog.pg_class c ON c.oid = e.stxrelid JOIN pg_catalog.pg_namespace n ON n.oid = e.stxnamespace
+    JOIN LATERAL (SELECT unnest(pg_get_statisticsobjdef_expressions(e.oid)) AS expr, unnest(d.stxdexpr) AS a) x
+         ON x.expr IS NOT NULL
+    WHERE NOT (c.relrowsecurity AND row_security_active(c.oid)))"""
+
+
+def read_extended_statistics(ask: Ask, server: Row, tables: Mapping[Oid, Row]) -> tuple[ExtendedStatistics, ...]:
+    """The statistics objects of these tables (rows of `queries.RELATIONS` by oid), by name.
+
+    `server` is the row of `queries.SERVER`.
+    """
+    version_num = server["version_num"]
+    data = _data(ask, version_num, from_tables=server["may_read_statistic_ext_data"])
     inherited = version_num >= _INHERITED_SINCE
     return tuple(
         ExtendedStatistics(
@@ -54,19 +87,25 @@ FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_namespace n ON n.oid = s.s
 ORDER BY n.nspname, s.stxname"""
 
 
-def _data(ask: Ask, version_num: int) -> dict[_DataKey, tuple[Row, dict[str, ColumnStatistics]]]:
+def _data(ask: Ask, version_num: int, *, from_tables: bool) -> dict[_DataKey, tuple[Row, dict[str, ColumnStatistics]]]:
     """The row of `pg_stats_ext` and the statistics by expression; an object that ANALYZE has not seen is left out."""
-    inherited = "s.inherited" if version_num >= _INHERITED_SINCE else "false"
+    known = version_num >= _INHERITED_SINCE
+    combined, single = "pg_catalog.pg_stats_ext", "pg_catalog.pg_stats_ext_exprs"
+    if from_tables:
+        inherited = "d.stxdinherit" if known else "false"
+        combined = _COMBINED_FROM_TABLES.format(inherited=inherited)
+        single = _EXPRESSIONS_FROM_TABLES.format(inherited=inherited)
+    inherited = "s.inherited" if known or from_tables else "false"
     place = f"s.statistics_schemaname AS schema, s.statistics_name AS name, {inherited} AS inherited"
     expressions: dict[_DataKey, dict[str, ColumnStatistics]] = defaultdict(dict)
     if version_num >= _EXPRESSIONS_SINCE:
-        for row in ask(f"SELECT {place}, s.expr, {SLOTS} FROM pg_catalog.pg_stats_ext_exprs s"):
+        for row in ask(f"SELECT {place}, s.expr, {SLOTS} FROM {single} s"):
             if row["null_fraction"] is not None:
                 expressions[_key(row)][row["expr"]] = column_statistics(row)
     rows = ask(f"""
 SELECT {place}, s.n_distinct::text AS "distinct", s.dependencies::text AS dependencies, s.most_common_vals AS values,
        s.most_common_freqs AS frequencies, s.most_common_base_freqs AS base_frequencies
-FROM pg_catalog.pg_stats_ext s""")
+FROM {combined} s""")
     found = ("distinct", "dependencies", "values")
     return {
         _key(row): (row, expressions.get(_key(row), {}))

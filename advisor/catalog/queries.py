@@ -23,6 +23,7 @@ SELECT current_setting('server_version_num')::int AS version_num, current_settin
        FROM pg_catalog.pg_extension) AS extensions, d.datcollate, d.datctype,
        has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may_identify,
        has_table_privilege('pg_catalog.pg_statistic', 'SELECT') AS may_read_statistic,
+       has_table_privilege('pg_catalog.pg_statistic_ext_data', 'SELECT') AS may_read_statistic_ext_data,
        pg_is_in_recovery() AS standby,
        (extract(epoch FROM pg_stat_get_db_stat_reset_time(d.oid)) * 1000000)::bigint AS counters_reset_us
 FROM pg_catalog.pg_database d WHERE d.datname = current_database()"""

@@ -68,7 +68,7 @@ def _read(connection: psycopg.Connection[Any]) -> Catalog:
         collations=read_collations(query, version),
         default_collation=default_collation(query, version),
         tablespace_options={row["name"]: tuple(row["options"]) for row in query(queries.TABLESPACES)},
-        extended_statistics=read_extended_statistics(query, version, {row["oid"]: row for row in relations}),
+        extended_statistics=read_extended_statistics(query, server, {row["oid"]: row for row in relations}),
         counters_reset_us=server["counters_reset_us"],
         standby=server["standby"],
     )

@@ -32,16 +32,17 @@ _RANGES = """, s.range_length_histogram::text AS range_lengths, s.range_bounds_h
        s.range_empty_frac::float8 AS range_empty_fraction"""
 
 
-def _slot(kind: int, what: str) -> str:
-    cases = " ".join(f"WHEN {kind} = s.stakind{n} THEN {what.format(n=n)}" for n in range(1, 6))
+def slot(kind: int, what: str, row: str) -> str:
+    """That part of a row of `pg_statistic` which is in the slot of this kind: it may be any of the five."""
+    cases = " ".join(f"WHEN {row}.stakind{n} = {kind} THEN {row}.{what.format(n=n)}" for n in range(1, 6))
     return f"CASE {cases} END"
 
 
 # The slot kinds are STATISTIC_KIND_RANGE_LENGTH_HISTOGRAM and STATISTIC_KIND_BOUNDS_HISTOGRAM of pg_statistic.h.
 _RANGE_SLOTS = f"""
 SELECT n.nspname AS schema, c.relname AS name, a.attname AS column, s.stainherit AS inherited,
-       {_slot(6, "s.stavalues{n}::text")} AS range_lengths, {_slot(7, "s.stavalues{n}::text")} AS range_bounds,
-       {_slot(6, "s.stanumbers{n}[1]::float8")} AS range_empty_fraction
+       {slot(6, "stavalues{n}::text", "s")} AS range_lengths, {slot(7, "stavalues{n}::text", "s")} AS range_bounds,
+       {slot(6, "stanumbers{n}[1]::float8", "s")} AS range_empty_fraction
 FROM pg_catalog.pg_statistic s JOIN pg_catalog.pg_class c ON c.oid = s.starelid
 JOIN pg_catalog.pg_attribute a ON a.attrelid = s.starelid AND a.attnum = s.staattnum AND NOT a.attisdropped
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -51,7 +52,10 @@ WHERE (6 IN (s.stakind1, s.stakind2, s.stakind3, s.stakind4, s.stakind5)
 
 
 def read_statistics(ask: Ask, server: Row, delimiters: Delimiters) -> dict[StatisticsKey, ColumnStatistics]:
-    """All that the role may see. `server` is the row of `queries.SERVER`."""
+    """All that the role may see. `server` is the row of `queries.SERVER`.
+
+    Before PostgreSQL 17, ranges need SELECT on `pg_statistic`: superusers and members of pg_read_all_data have it.
+    """
     ranges = _RANGES if server["version_num"] >= _RANGES_SINCE else ""
     rows = ask(f"""
 SELECT s.schemaname AS schema, s.tablename AS name, s.attname AS column, s.inherited, {SLOTS}{ranges}
