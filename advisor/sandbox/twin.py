@@ -1,6 +1,6 @@
 """The planner twin: a database without rows whose planner answers as the one a catalog was read from."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,18 @@ from advisor.model.catalog import Catalog, Index, Storage, Table
 from advisor.model.names import QualifiedName
 from advisor.sandbox.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
+from advisor.sandbox.twin_end_points import differing_ends, leaves
 from advisor.sandbox.twin_estimates import btree_height, key_width
-from advisor.sandbox.twin_files import Relation, Shape, relations, renew_files, shape_files, write_sizes
+from advisor.sandbox.twin_files import (
+    Relation,
+    Shape,
+    has_own_pages,
+    relations,
+    renew_files,
+    shape_files,
+    show_first_block,
+    write_sizes,
+)
 from advisor.sandbox.twin_statistics import put_statistics
 from advisor.sql.quote import quote_identifier
 
@@ -88,11 +98,14 @@ def open_twin(sandbox: Sandbox, catalog: Catalog, *, database: str = "twin") -> 
         warnings = [*rebuild(sandbox, database, catalog), *put_statistics(sandbox, database, catalog)]
         with sandbox.admin(database) as admin, sandbox.connect(database) as owner:
             admin.autocommit = owner.autocommit = True
-            shapes = list(_shapes(catalog, relations(admin)))
-            renew_files(admin, owner, [shape.relation for shape in shapes if _has_metapage(shape)])
+            pairs = _tables(catalog, relations(admin))
+            shapes = _with_ends(list(_shapes(pairs)), pairs, owner, folder)
+            renew_files(admin, owner, [shape.relation for shape in shapes if has_own_pages(shape)])
             renewed = {relation.oid: relation for relation in relations(admin)}
             shapes = [replace(shape, relation=renewed[shape.relation.oid]) for shape in shapes]
             shape_files(folder, shapes)
+            with_leaf = {shape.relation.table_oid for shape in shapes if shape.leaf is not None}
+            show_first_block(folder, [renewed[oid] for oid in with_leaf if oid is not None])
             write_sizes(admin, shapes)
             warnings += _apply_settings(admin, catalog, owner.info.dbname)
     except OSError as error:
@@ -116,22 +129,42 @@ def open_twin(sandbox: Sandbox, catalog: Catalog, *, database: str = "twin") -> 
     )
 
 
-def _shapes(catalog: Catalog, found: list[Relation]) -> Iterator[Shape]:
-    """What the twin's relations are to look like, of those whose size in production is known."""
-    tables = {r.oid: r for r in found if r.method is None}
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A table of the twin and production's, with their indexes."""
+
+    relation: Relation
+    table: Table
+    indexes: tuple[tuple[Relation, Index], ...]
+
+
+def _tables(catalog: Catalog, found: Sequence[Relation]) -> list[_Pair]:
+    """The tables that are there both times."""
     indexes: dict[int, list[Relation]] = {}
     for relation in found:
         if relation.table_oid is not None:
             indexes.setdefault(relation.table_oid, []).append(relation)
-    for relation in tables.values():
-        table = catalog.tables.get(QualifiedName(relation.schema, relation.name))
-        if table is None:
-            continue
-        if table.storage is not None:
-            yield _shape(relation, table.storage)
-        for here, index in _pairs(indexes.get(relation.oid, ()), table):
+    both = ((r, catalog.tables.get(QualifiedName(r.schema, r.name))) for r in found if r.method is None)
+    return [_Pair(r, table, tuple(_pairs(indexes.get(r.oid, ()), table))) for r, table in both if table is not None]
+
+
+def _shapes(pairs: Iterable[_Pair]) -> Iterator[Shape]:
+    """What the twin's relations are to look like, of those whose size in production is known."""
+    for pair in pairs:
+        if pair.table.storage is not None:
+            yield _shape(pair.relation, pair.table.storage)
+        for here, index in pair.indexes:
             if index.storage is not None:
-                yield _index_shape(here, index, index.storage, table)
+                yield _index_shape(here, index, index.storage, pair.table)
+
+
+def _with_ends(
+    shapes: list[Shape], pairs: Iterable[_Pair], owner: psycopg.Connection[Any], folder: Path
+) -> list[Shape]:
+    """The shapes, with leaves for the btrees whose real ends the histogram does not have."""
+    wanted = (differing_ends(p.table, p.indexes, p.relation) for p in pairs if p.relation.path)
+    pages = dict(leaves(owner, folder, [ended for ended in wanted if ended is not None]))
+    return [replace(shape, leaf=pages.get(shape.relation.oid)) for shape in shapes]
 
 
 def _pairs(found: Iterable[Relation], table: Table) -> Iterator[tuple[Relation, Index]]:
@@ -174,14 +207,6 @@ def _index_shape(relation: Relation, index: Index, storage: Storage, table: Tabl
         height = btree_height(shape.pages, key_width(index, table)) if index.method == "btree" else 0
     heap = table.storage.pages if table.storage else None
     return replace(shape, height=height, gin=index.gin, heap_pages=heap or 0)
-
-
-def _has_metapage(shape: Shape) -> bool:
-    """Whether the planner reads pages of the index that say something else while it is empty."""
-    method = shape.relation.method
-    return bool(shape.relation.path) and (
-        (method == "btree" and shape.height > 0) or (method == "gin" and shape.gin is not None) or method == "brin"
-    )
 
 
 def _apply_settings(admin: psycopg.Connection[Any], catalog: Catalog, database: str) -> list[str]:

@@ -18,7 +18,7 @@ from psycopg.rows import class_row
 
 from advisor.model.catalog import GinMetapage
 from advisor.sandbox.host import Account, server_account
-from advisor.sandbox.twin_pages import BLOCK, brin_metapage, btree_chain, gin_metapage
+from advisor.sandbox.twin_pages import BLOCK, brin_metapage, btree_chain, gin_metapage, visibility_map
 
 SEGMENT = 1 << 30
 """Bytes of a relation's file before the next one begins (`RELSEG_SIZE`, 1 GiB wherever a server is built as usual)."""
@@ -57,6 +57,7 @@ class Shape:
     Attributes:
         pages: of its file; `analysed_pages`, `analysed_rows`, `all_visible_pages` as in `pg_class`.
         height: a btree's.
+        leaf: a btree's only leaf, where it is not empty; its rows are said to lie in the table's first block.
         heap_pages: of the table under a BRIN index.
     """
 
@@ -66,6 +67,7 @@ class Shape:
     analysed_rows: float
     all_visible_pages: int = 0
     height: int = 0
+    leaf: bytes | None = None
     gin: GinMetapage | None = None
     heap_pages: int = 0
 
@@ -127,8 +129,18 @@ def renew_files(admin: psycopg.Connection[Any], owner: psycopg.Connection[Any], 
         admin.execute(sql.SQL("DROP TABLESPACE {}").format(scratch))
 
 
+def has_own_pages(shape: Shape) -> bool:
+    """Whether the planner reads pages of the index that say something else while it is empty."""
+    method = shape.relation.method
+    return bool(shape.relation.path) and (
+        (method == "btree" and (shape.height > 0 or shape.leaf is not None))
+        or (method == "gin" and shape.gin is not None)
+        or method == "brin"
+    )
+
+
 def shape_files(data_directory: Path, shapes: Iterable[Shape]) -> None:
-    """Writes index pages and extends files. The indexes' files must be new: see `renew_files`.
+    """Writes index pages and extends files. Files of indexes with `has_own_pages` must be new: see `renew_files`.
 
     Raises OSError where the disk is full or the files cannot be reached.
     """
@@ -138,7 +150,7 @@ def shape_files(data_directory: Path, shapes: Iterable[Shape]) -> None:
         if not relation.path:
             continue
         path = data_directory / relation.path
-        if relation.method is not None:
+        if has_own_pages(shape):
             _write_index(path, shape)
         extend(path, shape.pages, account)
 
@@ -147,7 +159,7 @@ def _write_index(path: Path, shape: Shape) -> None:
     with path.open("r+b") as file:
         metapage = file.read(BLOCK)
         if shape.relation.method == "btree":
-            pages = btree_chain(metapage, shape.height)
+            pages = btree_chain(metapage, shape.height, shape.leaf)
         elif shape.relation.method == "gin" and shape.gin is not None:
             pages = gin_metapage(metapage, shape.gin)
         elif shape.relation.method == "brin":
@@ -172,6 +184,16 @@ def extend(path: Path, pages: int, account: Account) -> None:
             os.truncate(segment, wanted)
         size -= SEGMENT
         number += 1
+
+
+def show_first_block(data_directory: Path, tables: Iterable[Relation]) -> None:
+    """Says of these tables' first blocks that everybody may see all their rows. No session may have read them yet."""
+    account = server_account()
+    for table in tables:
+        path = data_directory / f"{table.path}_vm"
+        path.touch(mode=0o600)
+        account.own(path)
+        path.write_bytes(visibility_map())
 
 
 def heap_size(data_directory: Path, table: Relation) -> int:

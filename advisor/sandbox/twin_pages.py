@@ -36,6 +36,9 @@ _PIVOT_INFO = _PIVOT.size | 0x2000
 _BTREE_ROOT = 24 + 8
 """Where the metapage has root, level, fast root and fast level, 32 bits each, after magic and version."""
 
+_ALL_VISIBLE = 1
+"""VISIBILITYMAP_ALL_VISIBLE (visibilitymapdefs.h): the first of the two bits of a block."""
+
 _GIN_PENDING = 24 + 12
 _GIN_TOTALS = 24 + 24
 """GinMetaPageData (ginblock.h): `nPendingPages`; then total, entry and data pages and, aligned, 64 bits of entries."""
@@ -45,19 +48,30 @@ _REVMAP_ITEMS = (BLOCK - 24 - 8) // 6
 """REVMAP_PAGE_MAXITEMS (brin_page.h): 6-byte row addresses between the page's header and its special area."""
 
 
-def btree_chain(metapage: bytes, height: int) -> bytes:
-    """The first `height + 2` blocks of a btree with one leaf, which is empty, below `height` internal pages.
+def btree_chain(metapage: bytes, height: int, leaf: bytes | None = None) -> bytes:
+    """The first `height + 2` blocks of a btree with one leaf below `height` internal pages.
 
-    Each internal page has one downlink, that for minus infinity. Without a leaf planning would fail, because the
-    planner probes for the real minimum and maximum.
+    Each internal page has one downlink, that for minus infinity. The leaf is empty, or a copy of `leaf`, the only one
+    of another btree. Without any planning would fail, because the planner probes for the real minimum and maximum.
     """
     meta = bytearray(metapage)
     struct.pack_into("=IIII", meta, _BTREE_ROOT, 1, height, 1, height)
     pages = [bytes(meta)]
     for level in range(height, -1, -1):
         flags = (_LEAF if level == 0 else 0) | (_ROOT if level == height else 0)
-        pages.append(_btree_page(level, flags, child=len(pages) + 1 if level else None))
+        page = _btree_page(level, flags, child=len(pages) + 1 if level else None)
+        if level == 0 and leaf is not None:
+            page = leaf[: -_BTREE_OPAQUE.size] + page[-_BTREE_OPAQUE.size :]
+        pages.append(page)
     return b"".join(pages)
+
+
+def visibility_map() -> bytes:
+    """A visibility map that says of the table's first block that everybody may see all its rows."""
+    page = bytearray(BLOCK)
+    _HEADER.pack_into(page, 0, 0, 0, 0, _HEADER.size, BLOCK, BLOCK, BLOCK | _LAYOUT_VERSION, 0)
+    page[_HEADER.size] = _ALL_VISIBLE
+    return bytes(page)
 
 
 def _btree_page(level: int, flags: int, child: int | None) -> bytes:

@@ -25,6 +25,7 @@ from advisor.sandbox.twin_files import (
     Relation,
     Shape,
     empty_heap,
+    has_own_pages,
     heap_size,
     relations,
     renew_files,
@@ -210,7 +211,9 @@ class WhatIf:
                     heap_pages=guess.heap_pages,
                 )
             )
-        renew_files(self._admin, owner, [s.relation for s in shapes if s.relation.method in ("gin", "brin")])
+        renew_files(
+            self._admin, owner, [s.relation for s in shapes if s.relation.method != "btree" and has_own_pages(s)]
+        )
         now = {relation.oid: relation for relation in relations(self._admin, [part.oid for part in parts])}
         shapes = [replace(shape, relation=now[shape.relation.oid]) for shape in shapes]
         shape_files(self._twin.data_directory, shapes)

@@ -46,7 +46,7 @@ def _insert(connection: psycopg.Connection[Any], name: str, drawn: Sequence[tupl
     target = sql.Identifier("pg_temp", name)
     usable = []
     for column, values in drawn:
-        kind = sql.SQL(column.type)  # type: ignore[arg-type] # format_type's own text
+        kind = sql.SQL(column.type)  # format_type's own text
         try:
             with connection.transaction():
                 connection.execute(sql.SQL("SELECT unnest(%s::text[])::{}").format(kind), [list(dict.fromkeys(values))])
