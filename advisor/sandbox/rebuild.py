@@ -9,7 +9,7 @@ from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
 from advisor.sandbox.collations import make_collations
 from advisor.sandbox.extensions import create_extension
-from advisor.sandbox.rebuild_run import Failure, not_built, prepare, run, run_with_less
+from advisor.sandbox.rebuild_run import Failure, building, not_built, run, run_with_less
 from advisor.sandbox.rebuild_statements import STORED, is_form, objects, relations, schemas
 from advisor.sandbox.rebuild_tables import Place, named_type
 from advisor.sandbox.server import Sandbox
@@ -32,23 +32,22 @@ def rebuild(sandbox: Sandbox, database: str, catalog: Catalog) -> tuple[str, ...
     """
     types = _column_types(catalog)
     told: list[str] = []
-    with sandbox.connect(database) as owner:
-        prepare(owner, catalog.search_path)
-        failures = run(owner, list(schemas(catalog, types)))
+    with building(sandbox, database, catalog.search_path) as session:
+        failures = run(session, list(schemas(catalog, types)))
         told.extend(_extensions(sandbox, database, catalog))
         collations, differences = make_collations(sandbox, database, catalog)
         told.extend(differences)
-        failures += run(owner, list(objects(catalog)))
+        failures += run(session, list(objects(catalog)))
         opaque, sentences = _opaque_types(sandbox, database, catalog, types, failures)
         told.extend(sentences)
         place = Place(
             version_num=sandbox.server_version_num,
             collations=collations,
-            tablespaces=_tablespaces(owner),
+            tablespaces=_tablespaces(session.connection),
             opaque=opaque,
         )
         again = [failure.statement for failure in failures]
-        left, sentences = run_with_less(owner, run(owner, [*again, *relations(catalog, place)]))
+        left, sentences = run_with_less(session, run(session, [*again, *relations(catalog, place)]))
     told.extend(sentences)
     told.extend(not_built(failure) for failure in left)
     told.extend(_not_ddl(catalog))

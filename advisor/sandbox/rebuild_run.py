@@ -1,16 +1,23 @@
 """DDL of a catalog, run as the unprivileged owner: again where it came too early, with less where a part is missing."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from advisor.errors import SandboxError
+from advisor.sandbox.rights import restore
+from advisor.sandbox.server import Sandbox
+from advisor.sandbox.watch import Watch
 
-STATEMENT_LIMIT = "30s"
+STATEMENT_LIMIT_S = 20
 """No honest statement on empty tables takes that long; a materialised view's query or a partition's bound may try."""
+
+BUILD_LIMIT_S = 300
+"""For a catalog as a whole: 100,000 honest statements take less."""
 
 _LATER_STATES = frozenset({"3F000", "42704", "42883", "42P01", "42809", "42P17"})
 """Schema, object, function or table not there or not of the right kind: perhaps not yet."""
@@ -77,43 +84,101 @@ def reason(error: psycopg.Error) -> str:
     return " ".join((error.diag.message_primary or f"{error}").split())
 
 
-def prepare(connection: psycopg.Connection[Any], search_path: Sequence[str]) -> None:
-    """Makes a session ready for `run`: names in function bodies mean what they mean on the target."""
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """The owner's session in which a catalog is built, watched from outside; another one after one that was lost.
+
+    Attributes:
+        search_path: names in function bodies mean what they mean on the target.
+    """
+
+    sandbox: Sandbox
+    database: str
+    search_path: Sequence[str]
+    watch: Watch
+    connection: psycopg.Connection[Any]
+    deadline: float = field(default_factory=lambda: time.monotonic() + BUILD_LIMIT_S)
+
+
+@contextmanager
+def building(sandbox: Sandbox, database: str, search_path: Sequence[str]) -> Iterator[Session]:
+    """A session for `run`; at its end the login is again as it was, whatever a definition did to it."""
+    with Watch(sandbox, limit_s=STATEMENT_LIMIT_S) as watch:
+        before = _login(sandbox)
+        connection = _connect(sandbox, database, search_path)
+        session = Session(
+            sandbox=sandbox, database=database, search_path=search_path, watch=watch, connection=connection
+        )
+        try:
+            yield session
+        finally:
+            session.connection.close()
+            if _login(sandbox) != before:
+                _restore(sandbox)
+
+
+def _connect(sandbox: Sandbox, database: str, search_path: Sequence[str]) -> psycopg.Connection[Any]:
+    connection = sandbox.connect(database)
     connection.autocommit = True
     connection.prepare_threshold = None
     connection.execute("SET check_function_bodies = false")
-    connection.execute("SELECT set_config('statement_timeout', %s, false)", (STATEMENT_LIMIT,))
     path = ", ".join('"' + name.replace('"', '""') + '"' for name in search_path)
     if path:
         connection.execute("SELECT set_config('search_path', %s, false)", (path,))
+    return connection
 
 
-def run(connection: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[Failure]:
+_LOGIN = """
+SELECT r.rolconfig, r.rolconnlimit, d.datname, d.datacl::text, d.datconnlimit, d.datallowconn, s.setconfig
+FROM pg_roles r JOIN pg_database d ON d.datdba = r.oid LEFT JOIN pg_db_role_setting s ON s.setdatabase = d.oid
+WHERE r.rolname = %s ORDER BY d.datname, s.setrole"""
+_OWN_HASH = "SELECT rolpassword FROM pg_authid WHERE rolname = %s"
+
+
+def _login(sandbox: Sandbox) -> Sequence[object]:
+    """What the login could change of itself and of its databases; the password's hash where it may be read."""
+    user = (psycopg.conninfo.conninfo_to_dict(sandbox.url)["user"],)
+    with sandbox.admin() as admin:
+        state = admin.execute(_LOGIN, user).fetchall()
+        readable = admin.execute("SELECT has_table_privilege('pg_authid', 'SELECT')").fetchone()
+        if readable and readable[0]:
+            state += admin.execute(_OWN_HASH, user).fetchall()
+    return state
+
+
+def _restore(sandbox: Sandbox) -> None:
+    login = psycopg.conninfo.conninfo_to_dict(sandbox.url)
+    with sandbox.admin() as admin:
+        admin.autocommit = True
+        restore(admin, str(login["user"]), str(login["password"]))
+
+
+def run(session: Session, statements: Sequence[Statement]) -> list[Failure]:
     """Runs the statements in order, and again what failed for want of another one, as long as that helps.
 
     What is left has failed for good, unless something more is made. Raises SandboxError where the server is lost.
     """
-    failures = _pass(connection, statements)
+    failures = _pass(session, statements)
     while failures:
         early = [failure.statement for failure in failures if failure.error.sqlstate in _LATER_STATES]
         lasting = [failure for failure in failures if failure.error.sqlstate not in _LATER_STATES]
-        again = _pass(connection, early)
+        again = _pass(session, early)
         failures = [*lasting, *again]
         if len(again) == len(early):
             break
     return failures
 
 
-def run_with_less(connection: psycopg.Connection[Any], failures: Sequence[Failure]) -> tuple[list[Failure], list[str]]:
+def run_with_less(session: Session, failures: Sequence[Failure]) -> tuple[list[Failure], list[str]]:
     """Tries what `run` could not, without what the server refuses; the failures that stay, and what was left out."""
     told: list[str] = []
     while failures:
         left = []
         for failure in failures:
-            error = _attempt(connection, failure.statement, render(failure.statement))
+            error = _attempt(session, failure.statement, render(failure.statement))
             if error is None:
                 continue
-            sentences = _reduced(connection, failure.statement, error)
+            sentences = _reduced(session, failure.statement, error)
             if sentences is None:
                 left.append(Failure(statement=failure.statement, error=error))
             else:
@@ -146,31 +211,31 @@ def _parts(statement: Statement) -> list[Part]:
     return sorted(found, key=lambda part: not part.first)
 
 
-def _pass(connection: psycopg.Connection[Any], statements: Sequence[Statement]) -> list[Failure]:
-    attempts = ((statement, _attempt(connection, statement, render(statement))) for statement in statements)
+def _pass(session: Session, statements: Sequence[Statement]) -> list[Failure]:
+    attempts = ((statement, _attempt(session, statement, render(statement))) for statement in statements)
     return [Failure(statement=statement, error=error) for statement, error in attempts if error is not None]
 
 
-def _reduced(connection: psycopg.Connection[Any], statement: Statement, error: psycopg.Error) -> Sequence[str] | None:
+def _reduced(session: Session, statement: Statement, error: psycopg.Error) -> Sequence[str] | None:
     """Runs the statement with as many of its parts as the server takes; None where it takes none of it."""
     parts = _parts(statement)
     without = frozenset(parts)
-    if not parts or _attempt(connection, statement, render(statement, without), keep=False) is not None:
-        return _replaced(connection, statement, error)
+    if not parts or _attempt(session, statement, render(statement, without), keep=False) is not None:
+        return _replaced(session, statement, error)
     told = []
     for part in parts:
-        fault = _attempt(connection, statement, render(statement, without - {part}), keep=False)
+        fault = _attempt(session, statement, render(statement, without - {part}), keep=False)
         if fault is None:
             without -= {part}
         else:
             told.append(f"Left out on the throwaway server: {part.label} ({reason(fault)}).")
-    return None if _attempt(connection, statement, render(statement, without)) is not None else told
+    return None if _attempt(session, statement, render(statement, without)) is not None else told
 
 
-def _replaced(connection: psycopg.Connection[Any], statement: Statement, error: psycopg.Error) -> Sequence[str] | None:
-    if not statement.otherwise or _pass(connection, statement.otherwise[:1]):
+def _replaced(session: Session, statement: Statement, error: psycopg.Error) -> Sequence[str] | None:
+    if not statement.otherwise or _pass(session, statement.otherwise[:1]):
         return None
-    failures, told = run_with_less(connection, run(connection, statement.otherwise[1:]))
+    failures, told = run_with_less(session, run(session, statement.otherwise[1:]))
     told.extend(f"{not_built(failure)}" for failure in failures)
     return [f"{statement.compromise} ({reason(error)}).", *told]
 
@@ -180,21 +245,33 @@ def not_built(failure: Failure) -> str:
     return f"Not built on the throwaway server: {failure.statement.what}: {reason(failure.error)}."
 
 
-def _attempt(
-    connection: psycopg.Connection[Any], statement: Statement, text: str, *, keep: bool = True
-) -> psycopg.Error | None:
+def _attempt(session: Session, statement: Statement, text: str, *, keep: bool = True) -> psycopg.Error | None:
     """Runs one statement; what the server says against it. Not `keep`: and takes it back."""
+    connection = session.connection
     try:
-        with connection.transaction(force_rollback=not keep) if not keep else nullcontext():
+        with (
+            session.watch.statement(connection),
+            nullcontext() if keep else connection.transaction(force_rollback=True),
+        ):
             # A binary result is asked for by the extended protocol, which takes one statement and no more: a
             # definition that came from outside cannot bring a second one.
             connection.execute(text.encode(), binary=True)
     except psycopg.Error as error:
         if connection.broken:
-            raise SandboxError(
-                "The throwaway PostgreSQL was lost while the schema was built.",
-                why=f"At {statement.what}: {error}".strip(),
-                hint="Run the command again; if it is lost again, the catalog holds what ends the server.",
-            ) from error
+            _reconnect(session, statement, error)
         return error
     return None
+
+
+def _reconnect(session: Session, statement: Statement, error: psycopg.Error) -> None:
+    """Goes on in a new session, where it is the old one that ended and not the server."""
+    session.connection.close()
+    try:
+        _restore(session.sandbox)
+        session.connection = _connect(session.sandbox, session.database, session.search_path)
+    except (SandboxError, psycopg.Error):
+        raise SandboxError(
+            "The throwaway PostgreSQL was lost while the schema was built.",
+            why=f"At {statement.what}: {error}".strip(),
+            hint="Run the command again; if it is lost again, the catalog holds what ends the server.",
+        ) from error

@@ -194,12 +194,27 @@ def _add_constraint(constraint: Constraint) -> Statement:
 
 
 def _inherited(constraint: Constraint, table: Table, catalog: Catalog) -> bool:
-    """A partition gets its parent's constraints by itself, and so does a child its parents' checks."""
+    """Whether it comes by itself: a partition's from its parent, a child's checks, a reference to a partition."""
+    if constraint.referenced_table and any(_covers(other, constraint, catalog) for other in table.constraints):
+        return True
     if table.partition_of is None and constraint.kind != "check":
         return False
     parents = (table.partition_of,) if table.partition_of else table.inherits
     above = [parent for name in parents if (parent := catalog.tables.get(name))]
     return any(_alike(constraint, other) for parent in above for other in parent.constraints if not _is_own(other))
+
+
+def _covers(reference: Constraint, other: Constraint, catalog: Catalog) -> bool:
+    """Whether a foreign key is to a partitioned table that another one's table is a partition of."""
+    if reference.columns != other.columns or reference.referenced_columns != other.referenced_columns:
+        return False
+    name, steps = other.referenced_table, 0
+    while name is not None and steps <= len(catalog.tables):
+        table = catalog.tables.get(name)
+        name, steps = table.partition_of if table else None, steps + 1
+        if name is not None and name == reference.referenced_table:
+            return True
+    return False
 
 
 def _alike(constraint: Constraint, other: Constraint) -> bool:
