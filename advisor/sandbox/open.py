@@ -20,6 +20,7 @@ from advisor.sandbox.cluster import (
     template_folder,
     usable_binaries,
 )
+from advisor.sandbox.docker import open_docker
 from advisor.sandbox.fetched import MAJORS, fetched
 from advisor.sandbox.given import open_given
 from advisor.sandbox.host import cache_folder, server_account, temp_folder
@@ -113,11 +114,8 @@ def _local(request: Request) -> Sandbox:
     return start_sandbox(*found, request)
 
 
-def _docker(_request: Request) -> Sandbox:
-    raise SandboxError(
-        "The Docker sandbox is not available in this version.",
-        hint="Use --sandbox auto, embedded or local, or the URL of a server on which a database may be made.",
-    )
+def _docker(request: Request) -> Sandbox:
+    return open_docker(id=request.id, target_major=request.target_major, image=request.docker_image)
 
 
 Provider = Callable[[Request], Sandbox]
