@@ -1,11 +1,18 @@
-"""The public face: composes the stages. `analyze` judges a workload, `check` judges migrations."""
+"""The public face: composes the stages. `analyze` judges a workload, `check` judges migrations, `snapshot` keeps a
+database's catalog."""
 
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from advisor.catalog.connect import connect
+from advisor.catalog.end_points import end_points
+from advisor.catalog.privileges import read_privileges
+from advisor.catalog.read import read_catalog
+from advisor.catalog.shareable import shareable
+from advisor.catalog.snapshot import is_snapshot, read_snapshot
 from advisor.engine.profile import believe
 from advisor.engine.registry import load_rules, select_rules
 from advisor.engine.rule import Rule
@@ -19,6 +26,7 @@ from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
 from advisor.model.options import Options, Progress
 from advisor.model.report import Report, ReportedPlan
+from advisor.model.snapshot import Snapshot, ValuesMode
 from advisor.model.workload import Workload
 from advisor.sandbox.gone import server_expected
 from advisor.sources.pg_stat_statements import Availability
@@ -30,6 +38,7 @@ from advisor.validate.state import RunState
 from advisor.validate.statements import runnables
 from advisor.validate.target import Target
 from advisor.validate.trial import try_findings
+from advisor.version import version
 from advisor.workload.read import add_statistics, read_workload
 
 URL_SCHEMES = ("postgresql://", "postgres://", "postgresql+")
@@ -48,29 +57,33 @@ def analyze(
     *,
     dsn: str | None = None,
     schema: str | None = None,
+    snapshot: str | None = None,
     options: Options = Options(),  # noqa: B008 - an immutable value
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Report:
     """Judges a workload and tries its advice on a throwaway server.
 
     Args:
-        inputs: logs, EXPLAIN output, `.sql` files, folders, `-`; a URL among them is the `dsn`.
+        inputs: logs, EXPLAIN output, `.sql` files, folders, `-`; a URL among them is the `dsn`, a snapshot's file the
+            `snapshot`.
         dsn: the database whose catalog (and, without inputs, whose `pg_stat_statements`) is read.
         schema: a file of SQL that creates the schema.
+        snapshot: a file of `advisor snapshot`, which stands for the database.
 
     Raises:
         AdvisorError: the job cannot be done; see `advisor.errors`.
         Interrupted: on KeyboardInterrupt.
     """
-    files, dsn = _split_inputs(inputs, dsn)
-    if not files and dsn is None:
-        raise UsageError("nothing to analyze", hint="Give a log, a plan, a .sql file, or a database's URL.")
-    _refuse_two_catalogs(dsn, schema)
+    files, dsn, snapshot = _split_inputs(inputs, dsn, snapshot)
+    if not files and dsn is None and snapshot is None:
+        raise UsageError("nothing to analyze", hint="Give a log, a plan, a .sql file, a snapshot, or a database's URL.")
+    _refuse_two_catalogs(dsn, schema, snapshot)
     rules = _rules(options, wanting_migrations=False)
     state = RunState(command="analyze")
     try:
         with server_expected(), ExitStack() as stack:
-            return _analyze(state, Target(stack, dsn, schema, options), files, rules, options, progress)
+            target = _target(stack, options, dsn, schema, snapshot)
+            return _analyze(state, target, files, rules, options, progress)
     except KeyboardInterrupt as stop:
         raise Interrupted(state.report(complete=False)) from stop
 
@@ -80,6 +93,7 @@ def check(
     *,
     dsn: str | None = None,
     schema: str | None = None,
+    snapshot: str | None = None,
     workload: Sequence[str] = (),
     options: Options = Options(),  # noqa: B008 - an immutable value
     progress: Progress = lambda _what, _done, _total: None,
@@ -90,14 +104,64 @@ def check(
         AdvisorError: the job cannot be done; see `advisor.errors`.
         Interrupted: on KeyboardInterrupt.
     """
-    _refuse_two_catalogs(dsn, schema)
+    _refuse_two_catalogs(dsn, schema, snapshot)
     rules = _rules(options, wanting_migrations=True)
     state = RunState(command="check")
     try:
         with server_expected(), ExitStack() as stack:
-            return _check(state, Target(stack, dsn, schema, options), migrations, workload, rules, options, progress)
+            target = _target(stack, options, dsn, schema, snapshot)
+            return _check(state, target, migrations, workload, rules, options, progress)
     except KeyboardInterrupt as stop:
         raise Interrupted(state.report(complete=False)) from stop
+
+
+def snapshot(
+    dsn: str,
+    *,
+    values: ValuesMode = "default",
+    probes: bool = True,
+    workload: bool = True,
+    warn: Callable[[str], None] = lambda _note: None,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> Snapshot:
+    """Reads what a planner twin needs of a database, in one read-only transaction.
+
+    Args:
+        values: which sampled values it holds.
+        probes: ask for the least and the greatest value of leading index columns, each with a short timeout.
+        workload: keep `pg_stat_statements`, where it can be read.
+        warn: called with a sentence for what could not be had.
+
+    Raises:
+        ConnectionFailed: the database does not answer, refuses, or goes away.
+    """
+    with closing(connect(dsn)) as connection:
+        progress("Reading the catalog", 0, 1)
+        catalog = read_catalog(connection)
+        if probes and values != "redacted":
+            progress("Asking indexes for their ends", 0, 1)
+            catalog = end_points(connection, catalog)
+        privileges = read_privileges(connection)
+        role = connection.info.user
+        available = Availability()
+        statements = tuple(read_statistics(connection, available)) if workload else ()
+    reasons = [available.reason] if available.reason else []
+    for note in (*catalog.warnings, *available.notes, *reasons):
+        warn(note)
+    whole = Snapshot(
+        taken_us=time.time_ns() // 1000,
+        tool_version=version(),
+        values=values,
+        key=secrets.token_hex(16) if values == "default" else None,
+        catalog=catalog,
+        statements=statements if workload and not reasons else None,
+        privileges=privileges,
+        role=role,
+    )
+    kept = shareable(whole)
+    if (left_out := len(whole.statements or ()) - len(kept.statements or ())) > 0:
+        warn(f"{left_out} utility statements of pg_stat_statements were left out, because they may hold secrets.")
+    return kept
 
 
 def _analyze(
@@ -110,9 +174,11 @@ def _analyze(
 ) -> Report:
     deadline = _deadline(options)
     workload = _read_files(state, files, options, progress)
-    catalog = target.catalog(state)
+    catalog = target.catalog(state, workload)
     if not files and target.dsn is not None:
         workload = _read_statistics(state, target.dsn, options)
+    elif not files and target.snapshot is not None:
+        workload = _kept_statistics(state, target.snapshot, options)
     state.add(workload=workload)
     evidence, ran = _judge(state, workload, catalog, rules, options)
     progress("Preparing a throwaway PostgreSQL", 0, 1)
@@ -161,7 +227,7 @@ def _check(
     files = read_migrations(migrations)
     workload = _read_files(state, inputs, options, progress)
     state.add(workload=workload)
-    catalog = target.catalog(state) or target.empty_catalog()
+    catalog = target.catalog(state, workload) or target.empty_catalog()
     usages = usages_of(workload, catalog)
     profile, assumptions = believe(catalog, workload, usages, options.table_rows)
     evidence = Evidence(workload=workload, catalog=catalog, usages=usages, profile=profile)
@@ -177,7 +243,7 @@ def _check(
         files,
         [(query.query_id, query.statements[0], query.weight) for query in queries if query.statements],
         missing=lab.warnings,
-        settings=_session_settings(catalog) if target.dsn else None,
+        settings=_session_settings(catalog) if target.is_server else None,
         on_file=lambda file: progress("Running migrations", numbered[file.file], len(files)),
     )
     evidence = replace(evidence, migrations=gate.migrations, catalog_after=gate.catalog_after)
@@ -196,17 +262,31 @@ def _check(
     return state.report()
 
 
-def _split_inputs(inputs: Sequence[str], dsn: str | None) -> tuple[list[str], str | None]:
+def _split_inputs(
+    inputs: Sequence[str], dsn: str | None, snapshot: str | None
+) -> tuple[list[str], str | None, str | None]:
+    """The files among the inputs, the database's URL and the snapshot's file."""
     urls = [text for text in inputs if text.startswith(URL_SCHEMES)]
-    files = [text for text in inputs if not text.startswith(URL_SCHEMES)]
+    kept = [text for text in inputs if text not in urls and is_snapshot(text)]
+    files = [text for text in inputs if text not in urls and text not in kept]
     if len(urls) + (dsn is not None) > 1:
         raise UsageError("more than one database was given", hint="Give one URL, as INPUT or as --dsn.")
-    return files, urls[0] if urls else dsn
+    if len(kept) + (snapshot is not None) > 1:
+        raise UsageError("more than one snapshot was given", hint="Give one, as INPUT or as --snapshot.")
+    return files, urls[0] if urls else dsn, kept[0] if kept else snapshot
 
 
-def _refuse_two_catalogs(dsn: str | None, schema: str | None) -> None:
-    if dsn is not None and schema is not None:
-        raise UsageError("--dsn and --schema exclude each other", why="both say what the schema is")
+def _refuse_two_catalogs(dsn: str | None, schema: str | None, snapshot: str | None) -> None:
+    given = [
+        flag for flag, value in (("--dsn", dsn), ("--schema", schema), ("--snapshot", snapshot)) if value is not None
+    ]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other", why="each of them says what the schema is")
+
+
+def _target(stack: ExitStack, options: Options, dsn: str | None, schema: str | None, snapshot: str | None) -> Target:
+    read = read_snapshot(snapshot) if snapshot is not None else None
+    return Target(stack, options, dsn=dsn, schema=schema, snapshot=read)
 
 
 def _rules(options: Options, *, wanting_migrations: bool) -> tuple[Rule, ...]:
@@ -228,6 +308,16 @@ def _read_statistics(state: RunState, dsn: str, options: Options) -> Workload:
         hint = "Give a log as INPUT to judge queries; only the catalog was read."
         notes.append(f"{available.reason} {hint}")
     state.diagnose("warning", notes)
+    return _filtered(state.digest.freeze(), options)
+
+
+def _kept_statistics(state: RunState, kept: Snapshot, options: Options) -> Workload:
+    """The workload in a snapshot; empty, and says why, where it has none."""
+    if kept.statements is None:
+        note = "The snapshot holds no workload of pg_stat_statements. Give a log as INPUT to judge queries."
+        state.diagnose("warning", [note])
+        return Workload()
+    add_statistics(state.digest, kept.statements, kept.catalog.database)
     return _filtered(state.digest.freeze(), options)
 
 

@@ -13,10 +13,16 @@ from advisor.cli.run import run_and_write
 @click.argument("migrations", nargs=-1, required=True, metavar="MIGRATION...")
 @option("--dsn", metavar="URL", help="The database the migrations are for; it is only read.")
 @option("--schema", metavar="FILE", type=click.Path(), help="The schema before the migrations, as SQL.")
+@option("--snapshot", metavar="FILE", type=click.Path(), help="In the database's place: what advisor snapshot wrote.")
 @option("--workload", metavar="INPUT", multiple=True, help="A log or .sql file whose queries must not suffer.")
 @shared_options(default_fail_on="error")
 def command(
-    migrations: tuple[str, ...], dsn: str | None, schema: str | None, workload: tuple[str, ...], **values: Any
+    migrations: tuple[str, ...],
+    dsn: str | None,
+    schema: str | None,
+    snapshot: str | None,
+    workload: tuple[str, ...],
+    **values: Any,
 ) -> int:
     """Run migrations on a throwaway server and judge what they do.
 
@@ -28,6 +34,14 @@ def command(
 
     options = read_options(values)
     return run_and_write(
-        lambda shown: check(migrations, dsn=dsn, schema=schema, workload=workload, options=options, progress=shown),
+        lambda shown: check(
+            migrations,
+            dsn=dsn,
+            schema=schema,
+            snapshot=snapshot,
+            workload=workload,
+            options=options,
+            progress=shown,
+        ),
         values,
     )

@@ -2,7 +2,7 @@
 
 import click
 
-from advisor.cli import analyze, check, demo, doctor, explain, rules, sandbox
+from advisor.cli import analyze, check, demo, doctor, explain, rules, sandbox, snapshot
 from advisor.cli.config import configured
 from advisor.version import version
 
@@ -23,6 +23,7 @@ def cli(context: click.Context) -> None:
 _COMMANDS = (
     analyze.command,
     check.command,
+    snapshot.command,
     sandbox.command,
     doctor.command,
     demo.command,

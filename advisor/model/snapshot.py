@@ -41,6 +41,7 @@ class Snapshot:
         catalog: with its statistics; values that are left out are replaced or missing as `values` says.
         statements: the workload of `pg_stat_statements`; None where it was not wanted or not to be had.
         privileges: what the role could see.
+        role: the one that read it.
     """
 
     taken_us: int
@@ -50,3 +51,4 @@ class Snapshot:
     key: str | None = None
     statements: tuple[StatementStatistics, ...] | None = None
     privileges: tuple[Privilege, ...] = ()
+    role: str | None = None

@@ -1,4 +1,4 @@
-"""What the advice is for: a live database, a schema file or nothing, and the throwaway server that stands in for it."""
+"""What the advice is for: a live database, a snapshot, a schema file or nothing, and the throwaway server for it."""
 
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -6,10 +6,16 @@ from pathlib import Path
 
 from advisor.catalog.connect import connect
 from advisor.catalog.read import read_catalog
+from advisor.catalog.reveal import revealed
+from advisor.catalog.shareable import cost_of_privacy
+from advisor.catalog.snapshot import age_warning
 from advisor.errors import UsageError
 from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
+from advisor.model.instants import instant_text
 from advisor.model.options import Options
+from advisor.model.snapshot import Snapshot
+from advisor.model.workload import Workload
 from advisor.sandbox.load import load_schema
 from advisor.sandbox.open import open_sandbox
 from advisor.sandbox.server import Sandbox
@@ -19,16 +25,30 @@ from advisor.validate.state import RunState
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The database or schema file, and the throwaway server, which is opened at most once and closed with the stack."""
+    """At most one of database, schema file and snapshot, and the throwaway server.
+
+    The server is opened at most once and closed with the stack.
+    """
 
     stack: ExitStack
-    dsn: str | None
-    schema: str | None
     options: Options
+    dsn: str | None = None
+    schema: str | None = None
+    snapshot: Snapshot | None = None
     _opened: list[Sandbox] = field(default_factory=list)
 
-    def catalog(self, state: RunState) -> Catalog | None:
-        """The catalog of the database, or of the schema file loaded into the throwaway server."""
+    @property
+    def is_server(self) -> bool:
+        """Whether there is a server behind the catalog, of which the version and the settings are known."""
+        return self.dsn is not None or self.snapshot is not None
+
+    def catalog(self, state: RunState, workload: Workload) -> Catalog | None:
+        """The catalog of the database, of the snapshot, or of the schema file loaded into the throwaway server.
+
+        Hashes in a snapshot that stand for the workload's own literals give way to these.
+        """
+        if self.snapshot is not None:
+            return self._of_snapshot(self.snapshot, workload, state)
         if self.dsn is not None:
             with closing(connect(self.dsn)) as connection:
                 return read_catalog(connection)
@@ -46,6 +66,15 @@ class Target:
         with sandbox.connect("schema") as connection:
             return read_catalog(connection)
 
+    def _of_snapshot(self, snapshot: Snapshot, workload: Workload, state: RunState) -> Catalog:
+        catalog = snapshot.catalog
+        taken = f"of {catalog.database}, taken {instant_text(snapshot.taken_us)}"
+        notes = (f"Judged by a snapshot {taken}, of PostgreSQL {catalog.server_version}.", cost_of_privacy(snapshot))
+        state.diagnose("info", [note for note in notes if note])
+        old = age_warning(snapshot)
+        state.diagnose("warning", [old] if old else [])
+        return revealed(catalog, snapshot.key, workload) if snapshot.key is not None else catalog
+
     def empty_catalog(self) -> Catalog:
         """The catalog of a database in which nothing was created yet."""
         sandbox = self.sandbox(None)
@@ -56,9 +85,10 @@ class Target:
     def sandbox(self, catalog: Catalog | None) -> Sandbox:
         """The throwaway server, of the target's major version where there is one at hand."""
         if not self._opened:
-            target = catalog if self.dsn is not None else None
+            target = catalog if self.is_server else None
             opened = open_sandbox(
                 self.options.sandbox,
+                docker_image=self.options.docker_image,
                 target_major=target.server_version_num // 10000 if target else None,
                 target_system_identifier=target.system_identifier if target else None,
             )
@@ -76,5 +106,5 @@ class Target:
         state.diagnose("warning", lab.warnings)
         notices = (sandbox.notice, scale_notice(lab) if row_budget == ROW_BUDGET else None)
         state.diagnose("info", [notice for notice in notices if notice])
-        state.add(sandboxes=(sandbox_use(lab, catalog.server_version_num if self.dsn else None),))
+        state.add(sandboxes=(sandbox_use(lab, catalog.server_version_num if self.is_server else None),))
         return lab
