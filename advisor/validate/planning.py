@@ -7,7 +7,7 @@ import orjson
 import psycopg
 
 from advisor.errors import SqlError
-from advisor.model.plan import Plan, PlanNode
+from advisor.model.plan import Plan
 from advisor.model.usage import Usage
 from advisor.model.workload import Query
 from advisor.plans.parse import parse_plans
@@ -114,8 +114,3 @@ def _read(connection: psycopg.Connection, statement: str) -> Plan:
     row = connection.execute(statement.encode()).fetchone()
     assert row is not None
     return parse_plans(orjson.dumps(row[0]).decode())[0]
-
-
-def shape(node: PlanNode) -> tuple[object, ...]:
-    """What a plan does, without what it costs."""
-    return (node.node_type, node.relation, node.index_name, tuple(shape(child) for child in node.children))

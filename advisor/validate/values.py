@@ -192,6 +192,8 @@ def sample_rows(connection: psycopg.Connection[Any], table: QualifiedName, name:
 
 def parameter_types(connection: psycopg.Connection[Any], uses: ParameterUses, count: int) -> list[str]:
     """The parameters' types as the server infers them; `text` where nothing tells. Raises psycopg.Error."""
+    if count == 0:
+        return []
     declared = ["text" if number in uses.units else "unknown" for number in range(1, count + 1)]
     while True:
         try:
@@ -278,5 +280,12 @@ def _row(rows: Sequence[_Row], wishes: Sequence[_Wish], variant: int, position: 
     """The row of a variant; the items of a list have rows of their own, evenly spaced from there."""
     if all(wish.kind in _RANGES for wish in wishes):
         return rows[round(_POSITIONS[variant] * (len(rows) - 1))]
-    start = (0, len(rows) // 2, len(rows) - 1)[variant]
+    start = (0, _middle(rows), len(rows) - 1)[variant]
     return rows[(start + position * max(len(rows) // ARRAY_LENGTH, 1)) % len(rows)]
+
+
+def _middle(rows: Sequence[_Row]) -> int:
+    """The position in the middle of the rows that have neither the most common values nor the rarest, if any have."""
+    ends = (rows[0].texts, rows[-1].texts)
+    others = [n for n, row in enumerate(rows) if row.texts not in ends]
+    return others[len(others) // 2] if others else len(rows) // 2
