@@ -18,8 +18,9 @@ Seen by experiment on PostgreSQL 14 to 18 (`tests/database/test_catalog_privileg
 2. Also USAGE on the table's schema. The statistics do not want that.
 3. Unless EXECUTE on `pg_control_system()` was taken away from PUBLIC, as hosted servers may do.
 
-Where row security applies to the role, a table's statistics and end points are hidden from it, whatever else it has:
-from pg_read_all_data, too, but not from the owner (unless it is forced), BYPASSRLS and superusers.
+Where row security applies to the role, a table's column and extended statistics and end points are hidden from it:
+from pg_read_all_data, too, but not from the owner (unless it is forced), BYPASSRLS and superusers. The statistics of
+index expressions are not hidden: `pg_stats` asks whether the index has row security, and no index has.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
