@@ -1,11 +1,13 @@
 """Plans of the original and of its twin on the same major version, database by database, as a table."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.catalog.connect import connect
+from advisor.catalog.end_points import end_points
 from advisor.catalog.read import read_catalog
 from advisor.sandbox.binaries import Binaries
 from advisor.sandbox.open import Request, start_sandbox
@@ -38,24 +40,26 @@ class Result:
         return WANTED.get(self.database.removesuffix("_grown"), 0.01)
 
 
-def results(original: Original, twins: Binaries, corpus: Path, work: Path) -> Iterator[Result]:
-    """Compares every database of an original with its twin, all in one sandbox of the programs `twins`."""
+def results(original: Original, twins: Binaries, corpus: Path, work: Path, only: str) -> Iterator[Result]:
+    """Compares databases of an original whose names match `only` with twins, in one sandbox of the programs `twins`."""
     prepare(original, corpus, work)
-    suites = {suite: queries(corpus, suite) for suite in SUITES}
+    asked: list[tuple[str, str, Mapping[str, str]]] = []
+    for suite in SUITES:
+        asked.append((suite, "as analysed", queries(corpus, suite)))
+        asked.append((f"{suite}_grown", "30 % more rows since", queries(corpus, suite)))
+    asked += [(f"special_{special.name}", special.about, special.queries) for special in prepare_specials(original)]
     request = Request(id="S1", target_major=original.binaries.major)
     with start_sandbox("local", twins, request) as sandbox:
-        for suite, asked in suites.items():
-            yield one(original, sandbox, suite, "as analysed", asked)
-            yield one(original, sandbox, f"{suite}_grown", "30 % more rows since", asked)
-        for special in prepare_specials(original):
-            yield one(original, sandbox, f"special_{special.name}", special.about, special.queries)
+        for database, about, statements in asked:
+            if re.search(only, database):
+                yield one(original, sandbox, database, about, statements)
 
 
 def one(original: Original, sandbox: Sandbox, database: str, about: str, asked: Mapping[str, str]) -> Result:
     """Reads a database of the original over its URL, makes the twin and plans everything on both."""
     start = time.perf_counter()
     with connect(original.url_of(database)) as connection:
-        catalog = read_catalog(connection)
+        catalog = end_points(connection, read_catalog(connection))
     read = time.perf_counter()
     twin = open_twin(sandbox, catalog, database=f"twin_{database}")
     built = time.perf_counter()

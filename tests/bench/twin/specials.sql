@@ -218,6 +218,20 @@ SELECT * FROM documents WHERE grade = 512
 -- query: all of them
 SELECT count(*) FROM documents WHERE tags @> ARRAY['a1'] AND body @> '{"kind": 7}' AND logged > timestamptz '2026-01-15'
 
+-- database: inspected (the same with pageinspect, which tells heights and GIN counts to superusers)
+-- create: TEMPLATE special_elements
+CREATE EXTENSION pageinspect;
+-- query: array overlaps
+SELECT * FROM documents WHERE tags && ARRAY['t190', 't191']
+-- query: jsonb contains
+SELECT * FROM documents WHERE body @> '{"owner": {"id": 77}}'
+-- query: text search
+SELECT * FROM documents WHERE words @@ 'rare'::tsquery
+-- query: text search, two words
+SELECT * FROM documents WHERE words @@ 'common & word12'::tsquery
+-- query: text search, a prefix
+SELECT * FROM documents WHERE words @@ 'word1:*'::tsquery
+
 -- database: unanalysed (a table never analysed, an empty one, one whose rows are gone)
 CREATE TABLE fresh (id int PRIMARY KEY, a int, b text);
 INSERT INTO fresh SELECT i, i % 100, md5(i::text) FROM generate_series(1, 50000) i;

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 
 from advisor.catalog.connect import connect
+from advisor.catalog.end_points import end_points
 from advisor.catalog.read import read_catalog
 from advisor.model.names import QualifiedName
 from advisor.sandbox.open import Request, start_sandbox
@@ -74,7 +75,7 @@ def trials(original: Original) -> Iterator[Trial]:
         (special,) = specials(text)
         make(original, special)
     with connect(original.url_of(_DATABASE)) as connection:
-        catalog = read_catalog(connection)
+        catalog = end_points(connection, read_catalog(connection))
     request = Request(id="S1", target_major=original.binaries.major)
     with start_sandbox("local", original.binaries, request) as sandbox:
         twin = open_twin(sandbox, catalog)
