@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import psycopg
 
 from advisor.catalog.connect import connect, connection_lost
-from advisor.doctor.check import Check
+from advisor.catalog.privileges import grant_script, read_privileges
+from advisor.doctor.check import Check, Status
 from advisor.doctor.log import judge_log
 from advisor.doctor.log_settings import judge_settings
 from advisor.doctor.server import ServerFacts, judge_sandboxes, judge_statements, read_server
 from advisor.model.options import Options
+from advisor.model.snapshot import Privilege
 from advisor.sandbox.at_hand import Provider, providers
 from advisor.workload.read import read_workload
 
@@ -67,9 +69,23 @@ def _server(dsn: str, there: tuple[Provider, ...]) -> tuple[ServerFacts, str, li
             facts = read_server(connection)
         except psycopg.Error as error:
             raise connection_lost(error) from None
+        privileges = read_privileges(connection)
     sections = [
+        Section(title="Privileges", checks=tuple(map(_privilege, privileges))),
         Section(title="Statistics of statements", checks=(judge_statements(facts),)),
         Section(title="Log settings", checks=tuple(judge_settings(facts.settings, facts.version_num))),
         Section(title="A throwaway server like this one", checks=tuple(judge_sandboxes(facts, there))),
     ]
-    return facts, "", sections
+    grantable = [privilege for privilege in privileges if privilege.held or privilege.grant]
+    return facts, grant_script(grantable, facts.role), sections
+
+
+def _privilege(privilege: Privilege) -> Check:
+    """What no GRANT gives is a nicety, not a gap."""
+    lacking: Status = "missing" if privilege.grant else "weak"
+    return Check(
+        name=privilege.name,
+        status="good" if privilege.held else lacking,
+        found=privilege.gives if privilege.held else f"not held; it gives {privilege.gives}",
+        cost=None if privilege.held else privilege.lacking,
+    )

@@ -77,10 +77,11 @@ def _deallocations(connection: psycopg.Connection[Any], schema: str | None) -> i
 
 
 def _uses_icu(connection: psycopg.Connection[Any]) -> bool:
-    queries = [
+    of_columns = (
         "SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation"
         " JOIN pg_catalog.pg_class r ON r.oid = a.attrelid WHERE c.collprovider = 'i' AND r.relkind IN ('r', 'p', 'm')"
-    ]
+    )
+    queries = [of_columns]
     if connection.info.server_version >= 150000:
         queries.append("SELECT FROM pg_catalog.pg_database WHERE datname = current_database() AND datlocprovider = 'i'")
     found = " OR ".join(f"EXISTS ({query})" for query in queries)

@@ -8,6 +8,7 @@ from pathlib import Path
 from advisor.errors import SandboxError
 from advisor.sandbox import binaries as programs
 from advisor.sandbox.binaries import Binaries
+from advisor.sandbox.docker_engine import docker_status
 from advisor.sandbox.extensions import ALLOWED
 from advisor.sandbox.fetched import installations
 from advisor.sandbox.server import ProviderName
@@ -41,7 +42,7 @@ class Provider:
 
 
 def providers() -> Iterator[Provider]:
-    """The embedded one, the installed ones, the fetched ones (damaged ones, too); each once."""
+    """The embedded one, the installed ones, the fetched ones (damaged ones, too), Docker's images; each once."""
     try:
         yield _provider("embedded", programs.embedded())
     except SandboxError as error:
@@ -49,6 +50,7 @@ def providers() -> Iterator[Provider]:
     for found in programs.installed():
         yield _provider("local", found)
     yield from _fetched()
+    yield from _docker()
 
 
 def _fetched() -> Iterator[Provider]:
@@ -68,6 +70,19 @@ def _fetched() -> Iterator[Provider]:
                 problem=f"It is damaged and not used: {each.problem}.",
                 hint=f"Fetch it anew: advisor sandbox install {each.major}",
             )
+
+
+def _docker() -> Iterator[Provider]:
+    status = docker_status()
+    for image in status.images:
+        yield Provider(name="docker", version=str(image.major), place=image.name)
+    if not status.answers:
+        yield Provider(name="docker", problem=status.problem or "No Docker engine answers.")
+    elif not status.images:
+        problem = f"The Docker engine {status.version} has no image of PostgreSQL yet."
+        yield Provider(
+            name="docker", problem=problem, hint="--sandbox docker fetches one; so does: docker pull postgres:15"
+        )
 
 
 def _provider(name: ProviderName, found: Binaries) -> Provider:

