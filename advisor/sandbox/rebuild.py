@@ -9,8 +9,8 @@ from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
 from advisor.sandbox.collations import make_collations
 from advisor.sandbox.extensions import create_extension
-from advisor.sandbox.rebuild_run import Failure, building, not_built, run, run_with_less
-from advisor.sandbox.rebuild_statements import STORED, is_form, objects, relations, schemas
+from advisor.sandbox.rebuild_run import Failure, building, not_built, run, run_side_by_side, run_with_less
+from advisor.sandbox.rebuild_statements import STORED, between_tables, is_form, objects, schemas, table_groups
 from advisor.sandbox.rebuild_tables import Place, named_type
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.stand_ins import make_opaque_types, missing_types
@@ -47,7 +47,8 @@ def rebuild(sandbox: Sandbox, database: str, catalog: Catalog) -> tuple[str, ...
             opaque=opaque,
         )
         again = [failure.statement for failure in failures]
-        left, sentences = run_with_less(session, run(session, [*again, *relations(catalog, place)]))
+        again += run_side_by_side(session, list(table_groups(catalog, place)))
+        left, sentences = run_with_less(session, run(session, [*again, *between_tables(catalog, place)]))
     told.extend(sentences)
     told.extend(not_built(failure) for failure in left)
     told.extend(_not_ddl(catalog))

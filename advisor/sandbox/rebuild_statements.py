@@ -1,12 +1,12 @@
 """A catalog as DDL, in an order that works but for what depends on each other."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from advisor.model.catalog import Catalog, Constraint, Index, ObjectKind, SchemaObject, Table
 from advisor.model.names import QualifiedName
 from advisor.sandbox.rebuild_run import Statement, plain
-from advisor.sandbox.rebuild_tables import Place, create_table, depth, options, tablespace
+from advisor.sandbox.rebuild_tables import Place, create_table, depth, options, parents, tablespace
 from advisor.sql.quote import quote_identifier, quote_name
 
 STORED = frozenset({"table", "partitioned_table", "foreign_table"})
@@ -76,24 +76,53 @@ def _stub(definition: str) -> str | None:
     return f"{head[: language.start()]} LANGUAGE plpgsql{head[language.end() :]}\nAS $stub$ BEGIN {body} END $stub$"
 
 
-def relations(catalog: Catalog, place: Place) -> Iterator[Statement]:
-    """Tables, constraints, views, indexes, statistics objects, triggers.
+def table_groups(catalog: Catalog, place: Place) -> Iterator[Sequence[Statement]]:
+    """Tables with their indexes and checks, in groups that do not need each other: a tree of tables is one group."""
+    levels = {name: depth(table, catalog) for name, table in catalog.tables.items()}
+    for names in _trees(catalog):
+        tables = [catalog.tables[name] for name in sorted(names, key=lambda name: (levels[name], name))]
+        yield [*_group(tables, catalog, place)]
+
+
+def _group(tables: Sequence[Table], catalog: Catalog, place: Place) -> Iterator[Statement]:
+    for table in tables:
+        yield from create_table(table, catalog, place)
+    # A parent's index takes in those of its partitions that are like it, under their own names; so those come first.
+    for table in reversed(tables):
+        yield from _indexes(table, catalog, place, inherited=True)
+    for table in tables:
+        yield from _indexes(table, catalog, place, inherited=False)
+    for table in tables:
+        yield from _constraints(table, {"check", "not_null"}, catalog, place)
+
+
+def _trees(catalog: Catalog) -> Iterator[Sequence[QualifiedName]]:
+    """The stored tables by what they inherit from each other, in the order of the first names."""
+    group_of: dict[QualifiedName, list[QualifiedName]] = {
+        name: [name] for name, table in sorted(catalog.tables.items()) if table.kind in STORED
+    }
+    for name in tuple(group_of):
+        for parent in parents(catalog.tables[name]):
+            mine, theirs = group_of[name], group_of.get(parent)
+            if theirs is not None and theirs is not mine:
+                theirs.extend(mine)
+                group_of.update(dict.fromkeys(mine, theirs))
+    seen: set[int] = set()
+    for group in group_of.values():
+        if id(group) not in seen:
+            seen.add(id(group))
+            yield group
+
+
+def between_tables(catalog: Catalog, place: Place) -> Iterator[Statement]:
+    """Foreign keys, views, statistics objects, triggers, for when the tables are there.
 
     Not in it: rules, policies, owners and grants, what ALTER COLUMN … SET STATISTICS said.
     """
-    levels = {name: depth(table, catalog) for name, table in catalog.tables.items()}
-    tables = sorted(catalog.tables.values(), key=lambda table: (levels[table.name], table.name))
-    stored = [table for table in tables if table.kind in STORED]
-    for table in stored:
-        yield from create_table(table, catalog, place)
-    # A parent's index takes in those of its partitions that are like it, under their own names; so those come first.
-    for table in reversed(stored):
-        yield from _indexes(table, catalog, place, inherited=True)
-    for table in stored:
-        yield from _indexes(table, catalog, place, inherited=False)
-    for kinds in ({"check", "not_null"}, {"foreign_key"}):
-        for table in stored:
-            yield from _constraints(table, kinds, catalog, place)
+    tables = [table for _, table in sorted(catalog.tables.items())]
+    for table in tables:
+        if table.kind in STORED:
+            yield from _constraints(table, {"foreign_key"}, catalog, place)
     for table in tables:
         yield from _view(table, place)
     for table in tables:

@@ -48,15 +48,16 @@ def _unquoted(name: str) -> str:
 
 def depth(table: Table, catalog: Catalog) -> int:
     """How many tables stand above a partition or an inheritance child, at most: parents are created first."""
-    level, names, seen = 0, set(_parents(table)), {table.name}
+    level, names, seen = 0, set(parents(table)), {table.name}
     while names := {name for name in names if name in catalog.tables} - seen:
         level += 1
         seen |= names
-        names = {parent for name in names for parent in _parents(catalog.tables[name])}
+        names = {parent for name in names for parent in parents(catalog.tables[name])}
     return level
 
 
-def _parents(table: Table) -> tuple[QualifiedName, ...]:
+def parents(table: Table) -> tuple[QualifiedName, ...]:
+    """Of a partition or an inheritance child."""
     return (table.partition_of,) if table.partition_of else table.inherits
 
 
