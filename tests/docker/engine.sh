@@ -14,6 +14,8 @@ python=${1:-python3}
 major=${2:-$(ls /usr/lib/postgresql | sort -n | tail -1)}
 here=$(dirname "$(realpath "$0")")
 folder=$(mktemp -d /tmp/pg-query-advisor-engine-XXXXXX)
+# An ordinary user may come as far as the socket, which is for root and the group docker.
+chmod 711 "$folder"
 DOCKER_HOST=unix://$folder/docker.sock
 export DOCKER_HOST
 dockerd=

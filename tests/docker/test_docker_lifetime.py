@@ -21,6 +21,8 @@ pytestmark = pytest.mark.docker
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60
+USER_ID = 4321
+"""Nobody's: neither the machine nor the image has a name for it."""
 
 OWNER = """
 import signal, sys, time
@@ -153,3 +155,39 @@ def test_an_engine_that_goes_away_does_not_stop_the_end(
         folder = Path(str(sandbox.data_directory)).parent
         assert not folder.exists()
     client.api.remove_container(name[1:], force=True, v=True)
+
+
+def interpreter_of(account: dict[str, Any], environment: dict[str, str]) -> str:
+    """A Python that the account may run with our libraries: ours may lie in root's own home."""
+    for interpreter in (sys.executable, "/usr/bin/python3"):
+        try:
+            command = [interpreter, "-c", "import psycopg, advisor.errors"]
+            if subprocess.run(command, env=environment, check=False, capture_output=True, **account).returncode == 0:
+                return interpreter
+        except OSError:
+            continue
+    pytest.skip("another user may run no Python here")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_an_ordinary_user_runs_it_as_itself(image: PostgresImage, client: Any) -> None:
+    """The server's files are the user's own; membership of the socket's group is all it takes."""
+    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    group = Path(address.removeprefix("unix://")).stat().st_gid
+    top = Path(tempfile.mkdtemp(prefix="advisor-test-", dir="/tmp"))
+    os.chown(top, USER_ID, USER_ID)
+    account: dict[str, Any] = {"user": USER_ID, "group": USER_ID, "extra_groups": [group], "cwd": "/"}
+    folders = {"HOME": str(top), "TMPDIR": str(top), "XDG_CACHE_HOME": str(top / "c")}
+    environment = {**os.environ, **folders, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    interpreter = interpreter_of(account, environment)
+    script = (
+        "import sys; from advisor.sandbox.docker import open_docker; from pathlib import Path\n"
+        "with open_docker(id='S1', image=sys.argv[1]) as sandbox, sandbox.connect() as connection:\n"
+        "    print(connection.execute('SELECT 1').fetchone(), Path(sandbox.data_directory).stat().st_uid)"
+    )
+    command = [interpreter, "-c", script, image.name]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **account)
+    assert (done.stderr, done.stdout) == ("", f"(1,) {USER_ID}\n")
+    assert ours(client) == []
+    assert not list(top.glob("pg-query-advisor*"))
+    shutil.rmtree(top)
