@@ -22,9 +22,11 @@ IDLE_TIMEOUT_MS = 60_000
 
 # One transaction with SET LOCAL, because a pooler in transaction mode refuses start-up options and may give the
 # next transaction another server session. `search_path = pg_catalog` makes the server print every name outside
-# pg_catalog with its schema and keeps functions planted in other schemas out of our queries.
+# pg_catalog with its schema and keeps functions planted in other schemas out of our queries. A hot standby refuses
+# SERIALIZABLE, which a role or a database may have as its default.
 _SESSION = f"""
 SET LOCAL default_transaction_read_only = on;
+SET LOCAL transaction_isolation = 'read committed';
 SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS};
 SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS};
 SET LOCAL idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS};
@@ -32,8 +34,17 @@ SET LOCAL application_name = 'advisor';
 SET LOCAL client_encoding = 'UTF8';
 SET LOCAL DateStyle = 'ISO, YMD';
 SET LOCAL IntervalStyle = 'postgres';
-SET LOCAL extra_float_digits = 1
+SET LOCAL extra_float_digits = 1;
+SET LOCAL bytea_output = 'hex';
+SET LOCAL standard_conforming_strings = on;
+SET LOCAL escape_string_warning = off;
+SET LOCAL quote_all_identifiers = off;
+SET LOCAL row_security = on;
+SET LOCAL transform_null_equals = off
 """
+
+_ATTEMPTS = 5
+"""A role's own statement_timeout, were it a millisecond, holds until ours is set."""
 
 _CAUSES: tuple[tuple[str, str, str], ...] = (
     (
@@ -106,11 +117,23 @@ def connect(url: str) -> psycopg.Connection[Any]:
         raise connection_failed(error, url) from None
     try:
         connection.read_only = True
-        connection.execute(_SESSION)
+        _begin(connection)
     except psycopg.Error as error:
         connection.close()
         raise connection_failed(error, url) from None
     return connection
+
+
+def _begin(connection: psycopg.Connection[Any]) -> None:
+    """The first transaction, with its settings."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            connection.execute(_SESSION)
+            return
+        except psycopg.errors.QueryCanceled:
+            if attempt == _ATTEMPTS - 1:
+                raise
+        connection.rollback()
 
 
 def connection_failed(error: Exception, url: str = "") -> ConnectionFailed:
