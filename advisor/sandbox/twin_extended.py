@@ -28,6 +28,15 @@ Problem = tuple[QualifiedName, str]
 _NDISTINCT_MAGIC, _DEPENDENCIES_MAGIC, _BASIC = 0xA352BFA4, 0xB4549A2C, 1
 """`STATS_NDISTINCT_MAGIC`, `STATS_DEPS_MAGIC` and their `_TYPE_BASIC` of `src/include/statistics/statistics.h`."""
 
+_MAX_DIMENSIONS = 8
+"""`STATS_MAX_DIMENSIONS`: the server trusts the bytes, so what it could never have written is not passed on."""
+
+_MAX_ITEMS = 8 * 2**8
+"""More than any eight columns give: each implied by each set of others."""
+
+_MALFORMED = (ValueError, KeyError, IndexError, TypeError, struct.error, RecursionError)
+"""What a text or list that no server printed leads to."""
+
 _CASTS = ("pg_ndistinct", "pg_dependencies", "pg_mcv_list")
 """Types that hold the same bytes as a bytea. The casts to them are made for the transaction alone."""
 
@@ -65,14 +74,18 @@ def put_extended(
         admin.execute(f"CREATE CAST (bytea AS {name}) WITHOUT FUNCTION".encode())
     for statistics in wanted:
         place = objects.get(statistics.name)
-        same = place is not None and place.table.name == statistics.table
-        if place is None or not same or set(place.columns) != set(statistics.columns):
+        if place is None or statistics.table not in catalog.tables or not _is_same(statistics, place):
             yield statistics.table, f"{statistics.name}: no such statistics object there"
             continue
         for problem in _put_object(admin, user, catalog, types, statistics, place):
             yield statistics.table, f"{statistics.name}: {problem}"
     for name in _CASTS:
         admin.execute(f"DROP CAST (bytea AS {name})".encode())
+
+
+def _is_same(statistics: ExtendedStatistics, place: ObjectPlace) -> bool:
+    about = set(statistics.columns), len(statistics.expressions)
+    return place.table.name == statistics.table and about == (set(place.columns), len(place.expressions))
 
 
 def _put_object(
@@ -94,22 +107,20 @@ def _put_object(
     numbers = _numbers_there(catalog, statistics, place)
     # Before 15 there is one row for an object: of the tree for a partitioned table, else of the table alone.
     for data in statistics.data if version >= 150000 else statistics.data[:1]:
-        most_common: bytes | str | None = None
-        if data.most_common and not untold:
-            items = _in_order(statistics, place, data)
-            most_common = combinations_bytes(admin, user, types, dimensions, items)
-        if isinstance(most_common, str):
-            yield f"no most common combinations: {most_common}"
-            most_common = None
         rows: list[StatisticRow | None] = []
         if told and not untold and version >= 140000:
             yield from _expression_rows(admin, types, data, told, rows)
-        values = _Data(
-            distinct=_ndistinct(data.distinct, numbers),
-            dependencies=_dependencies(data.dependencies, numbers),
-            most_common=most_common,
-            expressions=tuple(rows),
-        )
+        try:
+            distinct, dependencies = _ndistinct(data.distinct, numbers), _dependencies(data.dependencies, numbers)
+            items = _in_order(statistics, place, data)
+        except _MALFORMED:
+            yield "it is not as PostgreSQL prints it"
+            continue
+        most_common = combinations_bytes(admin, user, types, dimensions, items) if items and not untold else None
+        if isinstance(most_common, str):
+            yield f"no most common combinations: {most_common}"
+            most_common = None
+        values = _Data(distinct=distinct, dependencies=dependencies, most_common=most_common, expressions=tuple(rows))
         reason = _insert(admin, place, data.inherited, values)
         if reason:
             yield reason
@@ -146,7 +157,9 @@ def _expression_rows(
     rows: list[StatisticRow | None],
 ) -> Iterator[str]:
     """Appends a row for each expression, as `serialize_expr_stats` of `statistics/extended_stats.c` has them."""
-    for statistics, place in zip(data.expressions, places, strict=False):
+    # As many rows as expressions: the planner takes them by position and does not look how many there are.
+    padding = (None,) * len(places)
+    for statistics, place in zip((*data.expressions, *padding), places, strict=False):
         if statistics is None:
             rows.append(None)
             continue
@@ -165,15 +178,28 @@ def _expression_rows(
         yield from (f"{row.label}: {each}" for each in (problem, *(text for _, text in problems)) if each)
 
 
+def _items(text: str) -> dict[str, float]:
+    items = json.loads(text)
+    if not isinstance(items, dict) or not 0 < len(items) <= _MAX_ITEMS:
+        raise ValueError(text)
+    return items
+
+
+def _mapped(keys: Sequence[str], numbers: Mapping[int, int]) -> list[int]:
+    if not 2 <= len(keys) <= _MAX_DIMENSIONS:
+        raise ValueError(keys)
+    return [numbers[int(key)] for key in keys]
+
+
 def _ndistinct(text: str | None, numbers: Mapping[int, int]) -> bytes | None:
     """As `statext_ndistinct_serialize` of `src/backend/statistics/mvdistinct.c`, in the machine's byte order:
     magic, type and count of items as uint32, then for each a double, an int of how many columns, and their int16."""
     if text is None:
         return None
-    items = json.loads(text)
+    items = _items(text)
     packed = [struct.pack("=III", _NDISTINCT_MAGIC, _BASIC, len(items))]
     for key, count in items.items():
-        columns = [numbers[int(part)] for part in key.split(",")]
+        columns = _mapped(key.split(","), numbers)
         packed.append(struct.pack(f"=di{len(columns)}h", count, len(columns), *columns))
     return b"".join(packed)
 
@@ -183,10 +209,10 @@ def _dependencies(text: str | None, numbers: Mapping[int, int]) -> bytes | None:
     columns is an int16, and the implied column comes last."""
     if text is None:
         return None
-    items = json.loads(text)
+    items = _items(text)
     packed = [struct.pack("=III", _DEPENDENCIES_MAGIC, _BASIC, len(items))]
     for key, degree in items.items():
-        columns = [numbers[int(part)] for part in key.replace("=>", ",").split(",")]
+        columns = _mapped(key.replace("=>", ",").split(","), numbers)
         packed.append(struct.pack(f"=dh{len(columns)}h", degree, len(columns), *columns))
     return b"".join(packed)
 
@@ -202,7 +228,7 @@ def _insert(admin: psycopg.Connection[Any], place: ObjectPlace, inherited: bool,
         ("stxdmcv", "pg_mcv_list", data.most_common),
     ):
         fields[name] = (f"%s::bytea::{type_}", [value])
-    if data.expressions:
+    if any(data.expressions):
         fields["stxdexpr"] = (_EXPRESSIONS, [row_parameter(data.expressions)])
     columns, values = ", ".join(fields), ", ".join(sql for sql, _ in fields.values())
     parameters = [each for _, given in fields.values() for each in given]

@@ -52,6 +52,8 @@ def combinations_bytes(
         if user.broken or admin.broken:
             raise
         return (error.diag.message_primary or f"{error}").strip()
+    except UnicodeError:
+        return "they hold what is no text"
     finally:
         if not user.broken:
             user.execute(f"DROP TABLE IF EXISTS {_SCRATCH}".encode())

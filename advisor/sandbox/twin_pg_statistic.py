@@ -105,13 +105,14 @@ def statistic_row(
 
     `with_values=False`: only what is true of any type (null fraction, width, distinct count).
     """
-    facts = base_type(types, type)
+    facts = base_type(types, type) if with_values else None
     problem = None
-    slots: tuple[Slot, ...] = ()
-    if with_values and facts is not None and is_harmless(types, facts.oid):
-        slots = tuple(_slots(types, facts, collation, statistics))[:SLOTS]
-    elif with_values and (statistics.most_common or statistics.histogram or statistics.most_common_elements):
-        problem = f"values of type {facts.name if facts else type} may run code of its own when they are read"
+    if facts is not None and not is_harmless(types, facts.oid):
+        without = replace(statistics, most_common=(), histogram=(), most_common_elements=(), range_bounds=())
+        if without != statistics:
+            problem = f"no values, as to read those of type {facts.name} may run code of the schema's"
+        statistics = without
+    slots = tuple(_slots(types, facts, collation, statistics))[:SLOTS] if facts is not None else ()
     row = StatisticRow(
         relation=relation,
         number=number,
@@ -299,7 +300,9 @@ def attempt(connection: psycopg.Connection[Any], statement: str, parameters: Seq
     except psycopg.Error as error:
         if connection.broken:
             raise SandboxError(
-                "The throwaway PostgreSQL was lost while statistics were put in.", why=f"{error}"
+                "The throwaway PostgreSQL was lost while statistics were put in.", why=f"{error}".strip()
             ) from error
         return (error.diag.message_primary or f"{error}").strip()
+    except UnicodeError:
+        return "it holds what is no text"
     return None

@@ -2,9 +2,18 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+
+from advisor.catalog.read import read_catalog
+from advisor.model.catalog import Catalog, ColumnStatistics
+from advisor.model.names import QualifiedName
+from advisor.sandbox.server import Sandbox
+
+Seen = dict[Any, Any]
 
 TYPES = r"""
 CREATE TYPE mood AS ENUM ('sad', 'it''s "fine"', E'back\\slash');
@@ -155,3 +164,32 @@ def _by_name(text: str | None, names: dict[str, str]) -> list[tuple[str, Any]] |
     if text is None:
         return None
     return [(re.sub(r"-?\d+", lambda m: names.get(m[0], m[0]), key), value) for key, value in json.loads(text).items()]
+
+
+@contextmanager
+def other_database(sandbox: Sandbox, name: str) -> Iterator[str]:
+    sandbox.create_database(name)
+    try:
+        yield name
+    finally:
+        sandbox.drop_database(name)
+
+
+def fill(sandbox: Sandbox, database: str, script: str) -> None:
+    with sandbox.connect(database) as connection:
+        connection.execute(script.encode())
+
+
+def catalog_of(sandbox: Sandbox, database: str) -> Catalog:
+    with sandbox.admin(database) as connection:
+        return read_catalog(connection)
+
+
+def stored(sandbox: Sandbox, database: str) -> Seen:
+    with sandbox.admin(database) as connection:
+        return raw(connection) | raw_extended(connection)
+
+
+def columns_of(catalog: Catalog, table: str) -> dict[str, ColumnStatistics | None]:
+    """The statistics of a table of the schema public, by column."""
+    return {column.name: column.statistics for column in catalog.tables[QualifiedName("public", table)].columns}
