@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from advisor.catalog.connect import connection_lost
-from advisor.catalog.rows import ask
+from advisor.catalog.rows import Row, ask
 from advisor.model.catalog import Catalog, Index, Table
 from advisor.model.names import QualifiedName
 from advisor.sql.own import MARK
@@ -76,17 +76,19 @@ _DESCENDING, _NULLS_FIRST = 1, 2
 """Bits of `pg_index.indoption` (catalog/pg_index.h)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """A column to ask about, and the order of the index to ask."""
+    """A column to ask about, its indexes, and the order of the one to ask."""
 
     table: QualifiedName
     column: str
+    indexes: tuple[str, ...]
     descending: bool
     nulls_first: bool
 
 
 _EndPoints = dict[tuple[QualifiedName, str], tuple[str, str]]
+"""By table and index."""
 
 
 def end_points(connection: psycopg.Connection[Any], catalog: Catalog, *, timeout_ms: int = 100) -> Catalog:
@@ -98,11 +100,11 @@ def end_points(connection: psycopg.Connection[Any], catalog: Catalog, *, timeout
     are as before. Raises ConnectionFailed when the server goes away.
     """
     try:
-        eligible, refused = _places(connection, catalog)
-        found = _probe(connection, eligible, timeout_ms)
+        places, refused = _places(connection, catalog)
+        found = _probe(connection, places, timeout_ms)
     except psycopg.Error as error:
         raise connection_lost(error) from None
-    missing = len(eligible) - len(found)
+    missing = sum((place.table, place.indexes[0]) not in found for place in places)
     warnings = [*catalog.warnings]
     if refused:
         warnings.append(f"The ends of {refused} indexed columns were not asked for: this role may not read all rows.")
@@ -119,26 +121,29 @@ def end_points(connection: psycopg.Connection[Any], catalog: Catalog, *, timeout
 
 def _places(connection: psycopg.Connection[Any], catalog: Catalog) -> tuple[list[_Place], int]:
     """One place per column, and how many columns the role may not read."""
-    wanted: dict[tuple[QualifiedName, str], dict[str, Any]] = {}
-    allowed: dict[tuple[QualifiedName, str], bool] = defaultdict(bool)
     columns = {
         (name, index.name): column
         for name, table in catalog.tables.items()
         for index in table.indexes
         if (column := _asked_column(table, index)) is not None
     }
+    found: dict[tuple[QualifiedName, str], list[Row]] = defaultdict(list)
     for row in ask(connection, _ELIGIBLE):
         name = QualifiedName(row["schema"], row["name"])
-        column = columns.get((name, row["index"]))
-        if column is not None:
-            wanted.setdefault((name, column), dict(row))
-            allowed[name, column] |= row["may"]
+        if (name, row["index"]) in columns:
+            found[name, columns[name, row["index"]]].append(row)
     places = [
-        _Place(name, column, bool(row["option"] & _DESCENDING), bool(row["option"] & _NULLS_FIRST))
-        for (name, column), row in wanted.items()
-        if allowed[name, column]
+        _Place(
+            table=name,
+            column=column,
+            indexes=tuple(row["index"] for row in rows),
+            descending=bool(rows[0]["option"] & _DESCENDING),
+            nulls_first=bool(rows[0]["option"] & _NULLS_FIRST),
+        )
+        for (name, column), rows in found.items()
+        if rows[0]["may"]
     ]
-    return places, len(wanted) - len(places)
+    return places, len(found) - len(places)
 
 
 def _asked_column(table: Table, index: Index) -> str | None:
@@ -184,8 +189,12 @@ def _ask_ends(connection: psycopg.Connection[Any], places: Sequence[_Place], tim
         if connection.closed:
             raise
         return None
-    pairs = zip(places, row[::2], row[1::2], strict=True)
-    return {(p.table, p.column): (low, high) for p, low, high in pairs if low is not None and high is not None}
+    return {
+        (place.table, index): (low, high)
+        for place, low, high in zip(places, row[::2], row[1::2], strict=True)
+        for index in place.indexes
+        if low is not None and high is not None
+    }
 
 
 def _selects(place: _Place) -> Iterator[str]:
@@ -206,12 +215,7 @@ def _selects(place: _Place) -> Iterator[str]:
 
 
 def _with_end_points(table: Table, found: Mapping[tuple[QualifiedName, str], tuple[str, str]]) -> Table:
-    if not any((table.name, column.name) in found for column in table.columns):
+    if not any((table.name, index.name) in found for index in table.indexes):
         return table
-    return replace(table, indexes=tuple(_with_ends(table, index, found) for index in table.indexes))
-
-
-def _with_ends(table: Table, index: Index, found: Mapping[tuple[QualifiedName, str], tuple[str, str]]) -> Index:
-    column = _asked_column(table, index)
-    ends = found.get((table.name, column)) if column is not None else None
-    return replace(index, end_points=ends) if ends is not None else index
+    indexes = (replace(index, end_points=found.get((table.name, index.name))) for index in table.indexes)
+    return replace(table, indexes=tuple(indexes))

@@ -34,19 +34,22 @@ def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
     """The schema, sizes, statistics and settings of the connected database.
 
     Names outside `pg_catalog` are printed with their schema. What the role may not see, what stands behind an
-    ACCESS EXCLUSIVE lock, or what no other server could stand in for, is left out and named in `warnings`. Raises
-    ConnectionFailed when the server goes away or does not answer in time.
+    ACCESS EXCLUSIVE lock, or what no other server could stand in for, is left out and named in `warnings`. The
+    transaction keeps no lock, and `pg_catalog` as its search_path. Raises ConnectionFailed when the server goes away
+    or does not answer in time.
     """
     try:
-        return _read(connection)
+        server = ask(connection, queries.SERVER)[0]
+        ask(connection, _SESSION)
+        # Rolled back, because pg_get_viewdef keeps a lock on every table of the view to the end.
+        with connection.transaction(force_rollback=True):
+            return _read(connection, server)
     except psycopg.Error as error:
         raise connection_lost(error) from None
 
 
-def _read(connection: psycopg.Connection[Any]) -> Catalog:
+def _read(connection: psycopg.Connection[Any], server: Row) -> Catalog:
     query = partial(ask, connection)
-    server = query(queries.SERVER)[0]
-    query(_SESSION)
     busy = query(queries.LOCKED)
     found = query(queries.RELATIONS, {"locked": [row["oid"] for row in busy]})
     relations = [row for row in found if why_foreign(row) is None]
