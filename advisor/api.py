@@ -160,7 +160,7 @@ def snapshot(
     )
     kept = shareable(whole)
     if (left_out := len(whole.statements or ()) - len(kept.statements or ())) > 0:
-        warn(f"{left_out} utility statements of pg_stat_statements were left out, because they may hold secrets.")
+        warn(f"{left_out} texts of pg_stat_statements are left out: utility statements, and what does not parse.")
     return kept
 
 

@@ -30,7 +30,7 @@ from advisor.sql.secrets import (
 def shareable(snapshot: Snapshot) -> Snapshot:
     """The snapshot as its `values` mode has it.
 
-    In every mode function bodies, arguments of triggers, utility statements with constants and literals that look like
+    In every mode function bodies, arguments of triggers, utility statements and literals that look like
     secrets are left out. The literals of CHECK constraints, predicates, views and partition bounds are schema and stay;
     `redacted` drops CHECK constraints and defaults with string literals, which no plan needs.
     """
@@ -59,7 +59,7 @@ def cost_of_privacy(snapshot: Snapshot) -> str | None:
     if snapshot.values == "included" or not hidden:
         return None
     return (
-        f"The snapshot has hashes for the values of {hidden} text columns: equality is estimated as in production, "
+        f"The snapshot has hashes for values of text (columns: {hidden}): equality is estimated as in production, "
         "ranges and patterns on them are not."
     )
 

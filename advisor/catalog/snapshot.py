@@ -53,10 +53,7 @@ SCHEMA_LITERALS: dict[ValuesMode, str] = {
     "redacted": "kept in index predicates, generated columns, views, types and partition bounds, which plans need; "
     "CHECK constraints and defaults with texts are left out",
 }
-LEFT_OUT = (
-    "function bodies, arguments of triggers, comments, literals that look like secrets, "
-    "utility statements with constants"
-)
+LEFT_OUT = "function bodies, arguments of triggers, comments, literals that look like secrets, utility statements"
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):

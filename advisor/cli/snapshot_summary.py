@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from advisor.catalog.privileges import grant_script
 from advisor.catalog.snapshot import CONTENT, LEFT_OUT, SCHEMA_LITERALS, head
-from advisor.cli.lines import labelled
+from advisor.cli.lines import labelled, wrapped
 from advisor.model.snapshot import Snapshot
 from advisor.report.printable import printable
 from advisor.report.units import bytes_text, count_text
 
-_LABEL = len("privileges")
+_LABEL = len("end points")
 
 
 def summary_lines(snapshot: Snapshot, output: str, size_bytes: int, notes: Sequence[str]) -> Iterator[str]:
@@ -21,19 +21,24 @@ def summary_lines(snapshot: Snapshot, output: str, size_bytes: int, notes: Seque
         yield from labelled(label, text, label_width=_LABEL)
     for note in notes:
         yield from labelled("note", note, label_width=_LABEL)
+    yield from _lacking(snapshot)
+
+
+def _lacking(snapshot: Snapshot) -> Iterator[str]:
     lacking = [privilege for privilege in snapshot.privileges if not privilege.held]
-    if not lacking:
-        return
-    yield ""
-    yield "This role lacks:"
+    if lacking:
+        yield ""
+        yield "This role lacks:"
     for privilege in lacking:
-        yield from labelled(privilege.name, f"-> {privilege.lacking}", label_width=_LABEL)
+        yield from wrapped(privilege.name, first="  ", margin="  ")
+        yield from wrapped(privilege.lacking, first="    -> ", margin="       ")
     script = grant_script(snapshot.privileges, snapshot.role or "the role")
-    if script:
+    statements = [line for line in script.split("\n") if line and not line.startswith("--")]
+    if statements:
         yield ""
         yield "The smallest script that grants it; run it as a superuser:"
         # Not wrapped: it is there to be copied.
-        yield from (printable(f"  {line}") for line in script.rstrip("\n").split("\n"))
+        yield from (printable(f"  {line}") for line in statements)
 
 
 def _rows(snapshot: Snapshot, said: dict[str, object]) -> Iterator[tuple[str, str]]:

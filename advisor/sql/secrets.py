@@ -21,14 +21,7 @@ _SECRET = re.compile(
 )
 """Passwords of connection strings and URLs, and the tokens that tell themselves by their form."""
 
-_SECRETIVE = frozenset(
-    {"create_role_stmt", "alter_role_stmt", "alter_role_set_stmt", "create_subscription_stmt"}
-    | {"alter_subscription_stmt", "create_foreign_server_stmt", "alter_foreign_server_stmt", "create_fdw_stmt"}
-    | {"alter_fdw_stmt", "create_user_mapping_stmt", "alter_user_mapping_stmt", "do_stmt", "comment_stmt"}
-    | {"create_function_stmt", "alter_system_stmt", "notify_stmt", "sec_label_stmt"}
-)
-"""Utility statements that are about passwords, connection strings or free text: left out even where a server has put
-`$1` for their constants."""
+_QUERIES = frozenset({"select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"})
 
 _BODY = re.compile(r"^(?:AS [$'\"]|BEGIN ATOMIC$|RETURN\s)", re.MULTILINE)
 _LANGUAGE = re.compile(r"^ LANGUAGE \S+", re.MULTILINE)
@@ -89,16 +82,14 @@ def trigger_without_arguments(definition: str) -> str:
 def shareable_statement(sql: str, *, with_values: bool) -> str | None:
     """A statement of `pg_stat_statements` as it may be kept; None where it has to be left out.
 
-    Left out are texts that do not parse, and utility statements with constants or about roles, subscriptions, servers
-    and the like. Without values, comments go and constants that the server left become `$n`.
+    Left out are texts that do not parse and all utility statements: no plan is theirs, and passwords, connection
+    strings and programs stand in them. Without values, comments go and constants that the server left become `$n`.
     """
     try:
         statements = parse(sql).stmts
         kinds = {statement.stmt.WhichOneof("node") or "" for statement in statements}
-        if not kinds or kinds & _SECRETIVE:
+        if not kinds or kinds - _QUERIES:
             return None
-        if kinds - {"select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"}:
-            return None if constants(sql) else _without_comments(sql)
         if with_values:
             return without_secrets(sql) or None
         text = _without_comments(sql)
@@ -117,4 +108,4 @@ def _without_comments(sql: str) -> str:
         if token.token in COMMENT_TOKENS:
             parts.append(data[end : token.start].decode())
             end = token.end
-    return " ".join([*parts, data[end:].decode()]).strip()
+    return " ".join(filter(None, (part.strip() for part in [*parts, data[end:].decode()])))
