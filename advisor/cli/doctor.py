@@ -30,8 +30,11 @@ def command(log: str | None, dsn: str | None, prefix: str | None, kind: str) -> 
     LOG holds. Prints what each gap costs and the statements that close it,
     for you to run.
     """
+    from advisor.api import URL_SCHEMES
     from advisor.doctor.examine import examine
 
+    if log is not None and dsn is None and log.startswith(URL_SCHEMES):
+        dsn, log = log, None
     found = examine(dsn, log, prefix=prefix)
     if kind == "json":
         from advisor.cli.document import write_document

@@ -256,9 +256,16 @@ def make_folder(folder: Path, account: Account) -> Path:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    try:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise SandboxError(
+            "There is no free port for the throwaway PostgreSQL.",
+            why=f"{error.strerror}.",
+            hint="Set TMPDIR to a folder with a shorter name: then a Unix socket serves, which needs no port.",
+        ) from error
 
 
 def _gist(output: str) -> str:

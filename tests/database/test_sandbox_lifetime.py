@@ -1,8 +1,10 @@
 """Nothing survives a sandbox, however its owner ends. Owners are real processes with folders of their own."""
 
+import errno
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,7 @@ import psutil
 import pytest
 
 from advisor.errors import SandboxError
-from advisor.sandbox import register
+from advisor.sandbox import cluster, register
 from advisor.sandbox.binaries import embedded, wheel_libraries
 from advisor.sandbox.host import Account, cache_folder, may_enter, server_account
 from advisor.sandbox.open import Request, open_sandbox, start_sandbox
@@ -221,6 +223,46 @@ def test_a_folder_with_a_long_name_still_gets_a_socket(place: Place, monkeypatch
         socket_folder = Path(str(connection.info.host))
     assert not socket_folder.exists()
     assert not list(long.iterdir())
+
+
+def test_where_no_socket_is_possible_loopback_serves(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_socket_folder", lambda *_: None)
+    monkeypatch.setenv("TMPDIR", str(place.temp))
+    with open_sandbox("embedded") as sandbox, sandbox.connect() as connection:
+        assert connection.execute("SHOW listen_addresses").fetchone() == ("127.0.0.1",)
+        assert connection.info.host == "127.0.0.1"
+    assert not list(place.temp.iterdir())
+
+
+def test_no_free_port_is_said_and_leaves_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Taken(socket.socket):
+        def bind(self, address: object) -> None:
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+
+    monkeypatch.setattr(cluster, "_socket_folder", lambda *_: None)
+    monkeypatch.setattr("advisor.sandbox.cluster.socket.socket", Taken)
+    monkeypatch.setenv("TMPDIR", str(place.temp))
+    with pytest.raises(SandboxError, match="no free port") as caught:
+        open_sandbox("embedded")
+    assert caught.value.hint
+    assert not list(place.temp.iterdir())
+
+
+def test_without_shared_memory_to_spare_parallel_queries_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container, whose /dev/shm has 64 MB, or where there is none."""
+
+    def none(path: str) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+
+    monkeypatch.setattr("advisor.sandbox.settings.os.statvfs", none)
+    with open_sandbox("embedded") as sandbox, sandbox.connect() as connection:
+        assert connection.execute("SHOW dynamic_shared_memory_type").fetchone() == ("mmap",)
+        connection.execute(
+            "CREATE TABLE t AS SELECT n FROM generate_series(1, 200000) n;"
+            "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0"
+        )
+        plan = connection.execute("EXPLAIN (ANALYZE, COSTS OFF) SELECT count(*) FROM t a JOIN t b USING (n)").fetchall()
+    assert any("Workers Launched" in line for (line,) in plan)
 
 
 @pytest.mark.parametrize("temp", ["/proc", "/nowhere/at/all"])

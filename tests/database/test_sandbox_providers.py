@@ -1,6 +1,7 @@
 """Which server `--sandbox` gives, and what is said where it cannot."""
 
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import pytest
 from advisor.errors import SandboxError, UsageError
 from advisor.sandbox.binaries import Binaries, embedded, local
 from advisor.sandbox.cluster import template_folder
+from advisor.sandbox.fetched import MAJORS, fetched
 from advisor.sandbox.host import cache_folder
 from advisor.sandbox.open import open_sandbox
 from advisor.sandbox.server import Sandbox
@@ -45,6 +47,25 @@ def test_auto_says_where_the_planner_is_not_the_targets() -> None:
         assert opened.provider == "embedded"
         assert opened.notice is not None
         assert "PostgreSQL 9" in opened.notice
+        assert "install 9" not in opened.notice
+
+
+def test_auto_says_how_to_get_the_targets_major(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    major = next(major for major in MAJORS if major != embedded().major and not local(major) and not fetched(major))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with open_sandbox(target_major=major) as opened:
+        assert opened.provider == "embedded"
+        assert f"advisor sandbox install {major}" in str(opened.notice)
+
+
+def test_programs_replaced_in_their_place_get_a_template_of_their_own(tmp_path: Path) -> None:
+    installation = embedded().bin_folder.parent
+    shutil.copytree(installation / "bin", tmp_path / "bin")
+    before = embedded(tmp_path)
+    (tmp_path / "bin" / "postgres").touch()
+    after = embedded(tmp_path)
+    assert (before.version, before.bin_folder) == (after.version, after.bin_folder)
+    assert template_folder(before, tmp_path) != template_folder(after, tmp_path)
 
 
 def test_local_by_name(installed: Binaries) -> None:
