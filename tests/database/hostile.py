@@ -36,12 +36,15 @@ def _family(family: str, state: str, attacks: dict[str, str]) -> Iterator[Attack
 _FUNCTION = "CREATE FUNCTION evil() RETURNS int {} LANGUAGE plpgsql AS $f$ BEGIN {}; RETURN 1; END $f$; "
 _WRITE = "EXECUTE 'COPY (SELECT 1) TO PROGRAM ''cat > {file}'''"
 _TRY = f"BEGIN {_WRITE}; EXCEPTION WHEN insufficient_privilege THEN NULL; END"
+_ACT = f"CREATE FUNCTION act() RETURNS int LANGUAGE plpgsql AS $f$ BEGIN {_TRY}; RETURN 1; END $f$; "
+"""Volatile, because no other function may write; an immutable one may call it."""
+_FOLDED = _ACT + _FUNCTION.format("IMMUTABLE", "PERFORM public.act()")
 _TABLE = "CREATE TABLE t (x int); INSERT INTO t VALUES (1), (2); "
 
 
 def planted(where: str, *, volatility: str = "IMMUTABLE") -> str:
     """A schema that runs a program wherever somebody with the right touches the table."""
-    return _FUNCTION.format(volatility, _TRY) + _TABLE + where
+    return _ACT + _FUNCTION.format(volatility, "PERFORM public.act()") + _TABLE + where
 
 
 ATTACKS: tuple[Attack, ...] = (
@@ -194,11 +197,11 @@ ATTACKS: tuple[Attack, ...] = (
         "plan time",
         "",
         {
-            "a program, folded": _FUNCTION.format("IMMUTABLE", _TRY) + "EXPLAIN SELECT 1 WHERE evil() = 1",
-            "a program, folded in a query": _FUNCTION.format("IMMUTABLE", _TRY) + "SELECT 1 WHERE evil() = 1",
+            "a program, folded": _FOLDED + "EXPLAIN SELECT 1 WHERE evil() = 1",
+            "a program, folded in a query": _FOLDED + "SELECT 1 WHERE evil() = 1",
             "an estimate by a function": planted("SELECT * FROM t WHERE x < evil()", volatility="STABLE"),
             "an operator's function": planted(
-                "CREATE FUNCTION same(int, int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT evil() = 1';"
+                "CREATE FUNCTION same(int, int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT public.evil() = 1';"
                 " CREATE OPERATOR === (FUNCTION = same, LEFTARG = int, RIGHTARG = int, RESTRICT = eqsel);"
                 " SELECT * FROM t WHERE x === 1"
             ),
@@ -228,10 +231,10 @@ ATTACKS: tuple[Attack, ...] = (
             "a domain": planted("CREATE DOMAIN d AS int CHECK (evil() = 1); SELECT 1::d"),
             "a cast": planted(
                 "CREATE TYPE c AS (x int); CREATE FUNCTION to_c(int) RETURNS c LANGUAGE sql AS"
-                " 'SELECT ROW(evil())::c'; CREATE CAST (int AS c) WITH FUNCTION to_c(int) AS IMPLICIT; SELECT (1::c).x"
+                " 'SELECT ROW(public.evil())::c'; CREATE CAST (int AS c) WITH FUNCTION to_c(int) AS IMPLICIT; SELECT (1::c).x"
             ),
             "a range type": planted(
-                "CREATE FUNCTION diff(int, int) RETURNS float8 IMMUTABLE LANGUAGE sql AS 'SELECT evil()::float8';"
+                "CREATE FUNCTION diff(int, int) RETURNS float8 IMMUTABLE LANGUAGE sql AS 'SELECT public.evil()::float8';"
                 " CREATE TYPE r AS RANGE (SUBTYPE = int, SUBTYPE_DIFF = diff); CREATE TABLE rr (r r);"
                 " INSERT INTO rr VALUES ('[1,2]'); CREATE INDEX ON rr USING gist (r); ANALYZE rr"
             ),
@@ -241,7 +244,7 @@ ATTACKS: tuple[Attack, ...] = (
                 " CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9); INSERT INTO p VALUES (1)"
             ),
             "an aggregate": planted(
-                "CREATE FUNCTION step(int, int) RETURNS int LANGUAGE sql AS 'SELECT evil()';"
+                "CREATE FUNCTION step(int, int) RETURNS int LANGUAGE sql AS 'SELECT public.evil()';"
                 " CREATE AGGREGATE a (int) (SFUNC = step, STYPE = int); SELECT a(x) FROM t"
             ),
         },
@@ -254,7 +257,7 @@ ATTACKS: tuple[Attack, ...] = (
             " CREATE FUNCTION public.current_setting(text) RETURNS text LANGUAGE sql AS $$SELECT 'x'$$;"
             " SET search_path = public, pg_catalog; SELECT version()",
             "operators of the same name": planted(
-                "CREATE FUNCTION eq(name, name) RETURNS boolean LANGUAGE sql AS 'SELECT evil() = 1';"
+                "CREATE FUNCTION eq(name, name) RETURNS boolean LANGUAGE sql AS 'SELECT public.evil() = 1';"
                 " CREATE OPERATOR public.= (FUNCTION = eq, LEFTARG = name, RIGHTARG = name);"
                 " SET search_path = public, pg_catalog; SELECT count(*) FROM pg_class WHERE relname = 't'"
             ),

@@ -4,6 +4,7 @@ A door takes a text as the product does: as a log's statement, as a schema file,
 snapshot. Around each the world outside of the attacked database is compared.
 """
 
+import contextlib
 import os
 import select
 import socket
@@ -234,7 +235,7 @@ def _cases() -> Iterator[Any]:
             yield pytest.param(attack, door, marks=marks, id=f"{attack.family}: {attack.name}, as {door}")
 
 
-@pytest.mark.parametrize(("attack", "door"), _cases())
+@pytest.mark.parametrize(("attack", "door"), list(_cases()))
 def test_nothing_happens_outside_and_the_run_goes_on(
     world: World, arena: str, attack: Attack, door: str, tmp_path: Path
 ) -> None:
@@ -267,6 +268,27 @@ def test_the_server_itself_refuses(world: World, arena: str, attack: Attack) -> 
             connection.execute(world.armed(attack.sql).encode())
     assert refusal.value.sqlstate in attack.state.split()
     assert world.state() == world.before
+
+
+REAL = [one for one in ATTACKS if one.family in ("plan time", "planted") or one.name.startswith("COPY ")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", REAL, ids=lambda one: one.name)
+def test_the_trap_is_real(sandbox: Sandbox, database: str, attack: Attack) -> None:
+    """With a superuser's rights the program runs: it is the login that keeps it from running, not a slip of the pen."""
+    with TemporaryDirectory(prefix="trap", dir="/tmp") as name:
+        server_account().own(Path(name))
+        with sandbox.admin(database) as admin:
+            admin.autocommit = True
+            admin.execute("SET search_path = public")
+            with contextlib.suppress(psycopg.Error):
+                admin.execute(attack.sql.replace("{file}", f"{name}/file").encode())
+        assert any(Path(name).iterdir()) == (attack.name not in HARMLESS)
+
+
+HARMLESS = frozenset({"COPY FROM", "a policy"})
+"""The first only reads a file; a superuser is above policies."""
 
 
 def test_there_are_enough_of_every_kind() -> None:

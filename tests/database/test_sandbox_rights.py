@@ -5,9 +5,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import errors
+from psycopg import conninfo, errors
 
 from advisor.errors import SandboxError
+from advisor.sandbox.rights import restore
 from advisor.sandbox.server import Sandbox
 
 REFUSED = errors.InsufficientPrivilege
@@ -142,3 +143,26 @@ def test_databases_come_and_go(sandbox: Sandbox) -> None:
 def test_the_url_opens_the_users_login(sandbox: Sandbox, database: str) -> None:
     with psycopg.connect(sandbox.url_of(database)) as connection:
         assert connection.execute("SELECT current_user, current_database()").fetchone() == ("advisor_user", database)
+
+
+def test_what_the_login_does_to_itself_is_taken_back(sandbox: Sandbox, user: psycopg.Connection[Any]) -> None:
+    name = user.info.dbname
+    for statement in (
+        f'ALTER DATABASE "{name}" SET client_encoding = SQL_ASCII',
+        f'ALTER DATABASE "{name}" CONNECTION LIMIT 0',
+        f'ALTER ROLE CURRENT_USER IN DATABASE "{name}" SET default_transaction_read_only = on',
+        f'REVOKE ALL ON DATABASE "{name}" FROM CURRENT_USER',
+        "ALTER ROLE CURRENT_USER SET statement_timeout = 1",
+        "ALTER ROLE CURRENT_USER PASSWORD 'mine'",
+    ):
+        user.execute(statement.encode())
+    with pytest.raises(SandboxError):
+        sandbox.connect(name)
+    login = conninfo.conninfo_to_dict(sandbox.url)
+    with sandbox.admin() as admin:
+        admin.autocommit = True
+        restore(admin, str(login["user"]), str(login["password"]))
+    with sandbox.connect(name) as again:
+        again.execute("CREATE TABLE t (x text)")
+        for setting, value in (("client_encoding", "UTF8"), ("statement_timeout", "5min")):
+            assert again.execute(f"SHOW {setting}".encode()).fetchone() == (value,)
