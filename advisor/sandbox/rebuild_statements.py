@@ -42,7 +42,9 @@ def schemas(catalog: Catalog, types: frozenset[QualifiedName]) -> Iterator[State
     names = {name.schema for name in catalog.tables} | {thing.name.schema for thing in catalog.objects}
     names |= {name.schema for name in types} | {statistics.name.schema for statistics in catalog.extended_statistics}
     names |= {collation.name.schema for collation in catalog.collations}
-    for schema in sorted(names - {"", "public", "pg_catalog"}):
+    for schema in sorted(names - {"", "public", "information_schema"}):
+        if schema.startswith("pg_"):
+            continue
         yield plain(f"the schema {schema}", f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}")
 
 
