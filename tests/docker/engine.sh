@@ -1,12 +1,13 @@
 #!/bin/sh
 # Proves the Docker sandbox on a private engine, with an image made of this machine's own Debian packages: no registry
-# is asked for an image. For root on Debian or Ubuntu, with docker.io, file and a PostgreSQL of the distribution:
+# is asked for an image. For root on Debian or Ubuntu, with docker.io, iptables, file and a PostgreSQL of the distribution:
 #
-#     apt-get install docker.io file postgresql
+#     apt-get install docker.io iptables file postgresql
 #     sh tests/docker/engine.sh [PYTHON] [MAJOR]
 #
 # PYTHON (default: python3) has pytest and the extras `docker` and `test`; MAJOR is the newest PostgreSQL installed
-# unless named. The engine keeps everything, its socket too, in one temp folder, which is removed at the end.
+# unless named. The engine keeps everything, its socket too, in one temp folder, which is removed at the end; what
+# it adds to the machine's packet filter is taken out again.
 # ADVISOR_ENGINE_FLAGS are further flags of dockerd: `--storage-driver=vfs` where overlay does not work.
 set -eu
 
@@ -27,6 +28,7 @@ clean_up() {
         "$docker" ps --all --quiet | xargs --no-run-if-empty "$docker" rm --force --volumes >/dev/null 2>&1 || true
         kill "$dockerd" 2>/dev/null || true
         wait "$dockerd" || true
+        iptables-restore <"$folder/rules"
     fi
     grep -o " $folder/[^ ]*" /proc/mounts | sort -r | xargs --no-run-if-empty umount 2>/dev/null || true
     rm -rf "$folder"
@@ -36,10 +38,11 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 start_engine() {
+    iptables-save >"$folder/rules"
     # The word splitting of the flags is wanted.
     # shellcheck disable=SC2086
     dockerd --host="$DOCKER_HOST" --data-root="$folder/data" --exec-root="$folder/exec" --pidfile="$folder/pid" \
-        ${ADVISOR_ENGINE_FLAGS:-} >"$folder/log" 2>&1 &
+        --bridge=none --ip-forward=false ${ADVISOR_ENGINE_FLAGS:-} >"$folder/log" 2>&1 &
     dockerd=$!
     for _ in $(seq 60); do
         if "$docker" version >/dev/null 2>&1; then return; fi
