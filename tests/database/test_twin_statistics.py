@@ -96,6 +96,27 @@ def test_a_second_time_changes_nothing(sandbox: Sandbox, database: str) -> None:
     assert stored(sandbox, database) == before
 
 
+def test_a_session_that_planned_before_sees_them(sandbox: Sandbox, database: str) -> None:
+    """Both the column's and the object's statistics, in caches that were filled before."""
+    ddl = "CREATE TABLE t (a int, b int); CREATE STATISTICS s ON a, b FROM t;"
+    query = "EXPLAIN (FORMAT JSON) SELECT * FROM t WHERE a = 3 AND b = 1"
+    fill(sandbox, database, f"{ddl} INSERT INTO t SELECT n % 4, n % 2 FROM generate_series(1, 4000) AS n; ANALYZE t")
+    catalog = catalog_of(sandbox, database)
+    alone = replace(catalog, extended_statistics=())
+    with other_database(sandbox, "statistics_copy") as copy:
+        fill(sandbox, copy, ddl)
+        with sandbox.connect(copy) as connection:
+            connection.autocommit = True
+            seen = []
+            for each in (None, alone, catalog):
+                if each is not None:
+                    assert put_statistics(sandbox, copy, each) == ()
+                row = connection.execute(query.encode()).fetchone()
+                seen.append(row[0][0]["Plan"]["Plan Rows"] if row else None)
+    # Ten pages of two columns and a bit, at the default selectivities, at 1/4 * 1/2, at 1/4.
+    assert seen == [1, 282, 565]
+
+
 def test_the_servers_own_function_writes_the_same(sandbox: Sandbox, database: str) -> None:
     """What `pg_restore_attribute_stats` of PostgreSQL 18 takes, it stores as `put_statistics` does."""
     fill(sandbox, database, everything(sandbox.server_version_num))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from advisor.errors import SandboxError
 from advisor.model.catalog import Catalog, ColumnStatistics, CommonCombination, Table
 from advisor.model.names import QualifiedName
 from advisor.sandbox.server import Sandbox
@@ -90,6 +91,11 @@ def test_what_is_not_there_is_named_table_by_table(sandbox: Sandbox, database: s
     original = columns_of(catalog, "kept")
     b = original["b"] or ColumnStatistics()
     assert columns == {"c": original["c"], "b": replace(b, most_common=(), histogram=(), correlation=None)}
+
+
+def test_a_database_that_is_not_there_is_an_error_of_ours(sandbox: Sandbox, database: str) -> None:
+    with pytest.raises(SandboxError, match="does not answer"):
+        put_statistics(sandbox, "not there", catalog_of(sandbox, database))
 
 
 SPY = """
