@@ -104,8 +104,11 @@ class Sandbox:
         where = {key: value for key, value in self._user.items() if key not in ("user", "password", "dbname")}
         return f"postgresql://{user}:{password}@/{quote(self._name(database), safe='')}?{urlencode(where)}"
 
-    def create_database(self, name: str) -> None:
-        """An empty database that the unprivileged login owns and nobody else may enter."""
+    def create_database(self, name: str, options: str = "") -> None:
+        """An empty database that the unprivileged login owns and nobody else may enter.
+
+        `options` goes into CREATE DATABASE: a template and a locale; never a text from outside.
+        """
         if name in self._databases:
             raise SandboxError(f"The throwaway PostgreSQL has a database {name} already.")
         full = sql.Identifier(self._name(name))
@@ -113,7 +116,8 @@ class Sandbox:
             connection.autocommit = True
             owner = sql.Identifier(str(self._user["user"]))
             try:
-                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(full, owner))
+                statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(full, owner).as_string(connection)
+                connection.execute(f"{statement} {options}".encode())
                 self._databases.add(name)
                 connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(full))
             except psycopg.Error as error:

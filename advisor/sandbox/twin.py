@@ -11,8 +11,10 @@ from psycopg import sql
 from advisor.errors import SandboxError
 from advisor.model.catalog import Catalog, Index, Storage, Table
 from advisor.model.names import QualifiedName
+from advisor.sandbox.collations import database_options
 from advisor.sandbox.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
+from advisor.sandbox.tablespaces import make_tablespaces
 from advisor.sandbox.twin_end_points import differing_ends, leaves
 from advisor.sandbox.twin_estimates import btree_height, key_width
 from advisor.sandbox.twin_files import (
@@ -93,9 +95,13 @@ def open_twin(sandbox: Sandbox, catalog: Catalog, *, database: str = "twin") -> 
     Raises SandboxError where the sandbox's files are out of reach, its disk is full, or the server is lost.
     """
     folder = data_directory(sandbox)
-    sandbox.create_database(database)
+    options, replaced = database_options(catalog, sandbox)
+    sandbox.create_database(database, options)
     try:
-        warnings = [*rebuild(sandbox, database, catalog), *put_statistics(sandbox, database, catalog)]
+        warnings = [replaced] if replaced else []
+        warnings += make_tablespaces(sandbox, catalog)
+        warnings += rebuild(sandbox, database, catalog)
+        warnings += put_statistics(sandbox, database, catalog)
         with sandbox.admin(database) as admin, sandbox.connect(database) as owner:
             admin.autocommit = owner.autocommit = True
             pairs = _tables(catalog, relations(admin))
