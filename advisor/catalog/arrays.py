@@ -22,7 +22,10 @@ def parse_array(text: str | None, delimiter: str = ",") -> tuple[str, ...]:
     inner = text[1:-1]
     if '"' not in inner:
         return tuple(inner.split(delimiter))
-    found: list[tuple[str, str]] = _element(delimiter).findall(inner)
     if "\\" not in inner:
-        return tuple([quoted or plain for quoted, plain in found])
-    return tuple([_ESCAPED.sub(r"\1", quoted) if quoted else plain for quoted, plain in found])
+        # No element holds a quote. Where all are quoted, as points in time are, nothing needs to be searched.
+        elements = inner[1:-1].split(f'"{delimiter}"')
+        if inner.count('"') == 2 * len(elements) and inner[0] == inner[-1] == '"':
+            return tuple(elements)
+    found: list[tuple[str, str]] = _element(delimiter).findall(inner)
+    return tuple([_ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted or plain for quoted, plain in found])

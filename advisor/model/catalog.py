@@ -93,7 +93,7 @@ class Storage:
         analysed_pages, analysed_rows: `relpages` and `reltuples` as VACUUM or ANALYZE left them; -1 rows: never
             (before 14 that is 0 pages and 0 rows).
         all_visible_pages: `relallvisible`.
-        pages: the main fork's present size; None where the file cannot be asked for (partitioned tables have none).
+        pages: the main fork's present size; None where there is no file (partitioned and foreign tables).
     """
 
     analysed_pages: int = 0
@@ -179,9 +179,11 @@ class Index:
     Attributes:
         definition: `pg_get_indexdef`'s text.
         constraint: the name of the constraint it backs.
-        statistics: of its expressions: by key, None for plain columns and where ANALYZE found none.
-        end_points: the leading column's real minimum and maximum, where they were probed.
-        height: a btree's levels above the leaves, as its metapage has it; None where it cannot be read.
+        statistics: of its expressions: by key, None for plain columns and where none are known; empty where there are
+            none for any key.
+        end_points: the leading column's real minimum and maximum as text, where they were probed.
+        height: a btree's levels above the leaves, counted from its fast root as the planner does; None where its
+            metapage cannot be read.
         gin: what a GIN's metapage says; None where it cannot be read.
         options, tablespace: as of a table.
     """
