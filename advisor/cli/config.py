@@ -26,7 +26,8 @@ def configured(group: click.Group, folder: Path | None = None) -> dict[str, dict
         (name, _key(parameter)): parameter
         for name, command in group.commands.items()
         for parameter in command.params
-        if isinstance(parameter, click.Option)
+        # Without a variable of the environment it is of one command alone, such as the doctor's own --format.
+        if isinstance(parameter, click.Option) and parameter.envvar
     }
     known = {key for _, key in flags}
     for key, value in settings.items():

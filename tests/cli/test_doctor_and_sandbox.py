@@ -67,6 +67,12 @@ def test_doctor_alone_tells_of_this_machine(advisor: Command) -> None:
     assert "log" not in ran.out.lower().replace("/", " ").split()
 
 
+@pytest.mark.parametrize("formats", ['"github"', '["text", "json"]'])
+def test_the_reports_formats_in_a_configuration_are_not_the_doctors(advisor: Command, formats: str) -> None:
+    (advisor.home / "advisor.toml").write_text(f"format = {formats}\n")
+    assert advisor("doctor").out.startswith("Throwaway")
+
+
 def test_doctor_of_a_good_log(advisor: Command) -> None:
     ran = advisor("doctor", SHOP / "postgresql.log")
     assert ran.code == 0
