@@ -1,10 +1,12 @@
-"""The public face: composes the stages. `analyze` judges a workload, `check` judges migrations, `snapshot` keeps a
-database's catalog."""
+"""The public face: composes the stages.
+
+`analyze` judges a workload, `check` judges migrations, `snapshot` keeps a database's catalog, `twin` opens its planner.
+"""
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 from advisor.catalog.connect import connect
@@ -25,15 +27,17 @@ from advisor.model.advice import Finding
 from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
 from advisor.model.options import Options, Progress
-from advisor.model.report import Report, ReportedPlan
+from advisor.model.report import Diagnostic, Report, ReportedPlan
 from advisor.model.snapshot import Snapshot, ValuesMode
 from advisor.model.workload import Workload
 from advisor.sandbox.gone import server_expected
+from advisor.sandbox.twin import Twin, open_twin
 from advisor.sources.pg_stat_statements import Availability
 from advisor.sources.pg_stat_statements import read as read_statistics
 from advisor.sql.quote import quote_identifier
 from advisor.validate.lab import FACTS_ROW_BUDGET, ROW_BUDGET
 from advisor.validate.publish import publish
+from advisor.validate.second_opinion import TwinOpinions, twin_opinions
 from advisor.validate.state import RunState
 from advisor.validate.statements import runnables
 from advisor.validate.target import Target
@@ -115,6 +119,35 @@ def check(
         raise Interrupted(state.report(complete=False)) from stop
 
 
+@contextmanager
+def twin(
+    *,
+    dsn: str | None = None,
+    snapshot: str | None = None,
+    options: Options = Options(),  # noqa: B008 - an immutable value
+    progress: Progress = lambda _what, _done, _total: None,
+) -> Iterator[tuple[Twin, tuple[Diagnostic, ...]]]:
+    """The planner twin of a database or snapshot, as long as the context lasts, and what to know about it.
+
+    Raises:
+        AdvisorError: the database, the snapshot or a server with reachable files is not to be had.
+    """
+    if dsn is None and snapshot is None:
+        raise UsageError("nothing to make a twin of", hint="Give --snapshot FILE or --dsn URL.")
+    _refuse_two_catalogs(dsn, None, snapshot)
+    state = RunState(command="analyze")
+    with server_expected(), ExitStack() as stack:
+        target = _target(stack, options, dsn, None, snapshot)
+        progress("Reading the catalog", 0, 1)
+        catalog = target.catalog(state, Workload())
+        assert catalog is not None
+        progress("Preparing a throwaway PostgreSQL", 0, 1)
+        sandbox = target.sandbox(catalog)
+        opened = open_twin(sandbox, catalog)
+        state.diagnose("warning", (*catalog.warnings, *opened.warnings, *([sandbox.notice] if sandbox.notice else ())))
+        yield opened, state.report().diagnostics
+
+
 def snapshot(
     dsn: str,
     *,
@@ -182,9 +215,12 @@ def _analyze(
     state.add(workload=workload)
     evidence, ran = _judge(state, workload, catalog, rules, options)
     progress("Preparing a throwaway PostgreSQL", 0, 1)
+    opinions = twin_opinions(target, state, evidence)
+    if opinions is not None:
+        state.add(plans=(*_plans(workload), *_twin_plans(opinions, len(workload.plans))))
     wanted = any(finding.remedies for finding in ran.findings)
     lab = target.lab(state, evidence) if wanted else None
-    trials = try_findings(lab, ran.findings, evidence, deadline=deadline, progress=progress)
+    trials = try_findings(lab, ran.findings, evidence, opinions=opinions, deadline=deadline, progress=progress)
     published = publish(ran.findings, trials.recommendations)
     state.add(
         findings=_limited(published.findings, options),
@@ -371,6 +407,16 @@ def _plans(workload: Workload) -> tuple[ReportedPlan, ...]:
     return tuple(
         ReportedPlan(id=f"P{number}", plan=p.plan, query_id=p.query_id, origin="log" if p.source in logs else "input")
         for number, p in enumerate(workload.plans, start=1)
+    )
+
+
+def _twin_plans(opinions: TwinOpinions, known: int) -> tuple[ReportedPlan, ...]:
+    """Each query's plan with the first of its values, numbered after the input's."""
+    plans = ((query_id, planned.plan) for query_id, planned in opinions.planned.items())
+    found = [(query_id, plan) for query_id, plan in plans if plan is not None]
+    return tuple(
+        ReportedPlan(id=f"P{number}", plan=plan, query_id=query_id, origin="twin")
+        for number, (query_id, plan) in enumerate(found, start=known + 1)
     )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from advisor.catalog.tokens import token
+from advisor.catalog.tokens import tokeniser
 from advisor.errors import SqlError
 from advisor.model.catalog import Catalog, Column, ColumnStatistics, Table
 from advisor.sql.parse import parse, strings, walk
@@ -164,9 +164,10 @@ def _tokens(
     values: Iterator[tuple[str, float]] | tuple[tuple[str, float], ...], base_type: str, treatment: Treatment, key: str
 ) -> tuple[tuple[str, float], ...]:
     """Tokens with the shares of their values, in order; two values of one token are one. Empty where there are none."""
+    make = tokeniser(key, base_type, treatment.limit)
     shares: dict[str, float] = {}
     for value, share in values:
-        made = token(key, value, base_type, treatment.limit)
+        made = make(value) if make is not None else None
         if made is None:
             return ()
         shares[made] = shares.get(made, 0.0) + share

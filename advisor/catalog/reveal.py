@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from advisor.catalog.private_values import Judge, Treatment
-from advisor.catalog.tokens import token
+from advisor.catalog.tokens import tokeniser
 from advisor.errors import SqlError
 from advisor.model.catalog import Catalog, ColumnStatistics, CombinedStatistics, ExtendedStatistics, Index, Table
 from advisor.model.workload import Workload
@@ -79,7 +79,8 @@ class _Revealing:
     def _values(self, base_type: str, limit: int | None) -> Mapping[str, str]:
         if (base_type, limit) not in self._known:
             fitting = (value for value in sorted(self.literals) if limit is None or len(value) <= limit)
-            made = ((token(self.key, value, base_type, limit), value) for value in fitting)
+            make = tokeniser(self.key, base_type, limit)
+            made = ((make(value), value) for value in fitting) if make is not None else ()
             self._known[base_type, limit] = {known: value for known, value in made if known is not None}
         return self._known[base_type, limit]
 

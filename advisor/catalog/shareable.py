@@ -111,8 +111,10 @@ class _Values:
         )
 
     def _column(self, table: Table, column: Column) -> Column:
-        treatment = self.judge.column(table, column)
         own, inherited = column.statistics, column.inherited_statistics
+        treatment = self.judge.column(table, column)
+        if (own is None and inherited is None) or (treatment.public and self.key is not None):
+            return column
         return replace(
             column,
             statistics=self._treated(own, treatment) if own is not None else None,
@@ -196,7 +198,7 @@ def _without_secrets(catalog: Catalog) -> Catalog:
 def _table_without_secrets(table: Table) -> Table:
     return replace(
         table,
-        columns=tuple(replace(column, default=_clean(column.default)) for column in table.columns),
+        columns=tuple(replace(c, default=_clean(c.default)) if c.default is not None else c for c in table.columns),
         indexes=tuple(map(_index_without_secrets, table.indexes)),
         constraints=tuple(replace(each, definition=without_secrets(each.definition)) for each in table.constraints),
         definition=_clean(table.definition),

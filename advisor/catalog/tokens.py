@@ -1,4 +1,4 @@
-"""Keyed hashes that stand for values, in a form that the value's own type takes."""
+"""Keyed hashes (HMAC-SHA256) that stand for values, in a form that the value's own type takes."""
 
 import hmac
 from collections.abc import Callable, Mapping
@@ -11,11 +11,6 @@ DIGITS = 16
 LEAST_DIGITS = 8
 """A column too narrow for so many gets no tokens: with 32 bits an unrelated literal meets one of a hundred tokens
 once in 40 million."""
-
-
-def digest(key: str, value: str) -> str:
-    """HMAC-SHA256 of a value's text under the key (hex), as 64 hex digits."""
-    return hmac.digest(bytes.fromhex(key), value.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def _text(hashed: str) -> str:
@@ -46,16 +41,26 @@ FORMS: Mapping[str, Callable[[str], str]] = {
 """A token's text from a digest, by the type's catalog name; a type that is not here has none."""
 
 
-def token(key: str, value: str, base_type: str, limit: int | None = None) -> str | None:
-    """The token of a value of that type, at most `limit` characters long; arrays element by element.
+def tokeniser(key: str, base_type: str, limit: int | None = None) -> Callable[[str], str | None] | None:
+    """What gives a value of that type its token, at most `limit` characters long; arrays element by element.
 
-    None where the type has none or the limit leaves too few digits.
+    It gives None for what is not the text of an array. None where the type has no tokens, or the limit leaves too few
+    digits.
     """
     form = FORMS.get(base_type.removeprefix("_"))
     if form is None or (limit is not None and limit < LEAST_DIGITS):
         return None
-    make = form
-    if base_type.startswith("_"):
-        return map_elements(value, lambda element: make(digest(key, element))[:limit])
-    # A char(n) comes padded with blanks that mean nothing.
-    return make(digest(key, value.rstrip(" ") if base_type == "bpchar" else value))[:limit]
+    secret, make, padded = bytes.fromhex(key), form, base_type.removeprefix("_") == "bpchar"
+
+    def one(value: str) -> str:
+        # A char(n) comes padded with blanks that mean nothing.
+        text = value.rstrip(" ") if padded else value
+        return make(hmac.digest(secret, text.encode("utf-8", "surrogatepass"), "sha256").hex())[:limit]
+
+    return one if not base_type.startswith("_") else lambda value: map_elements(value, one)
+
+
+def token(key: str, value: str, base_type: str, limit: int | None = None) -> str | None:
+    """The token of one value; None where it has none."""
+    make = tokeniser(key, base_type, limit)
+    return make(value) if make is not None else None

@@ -2,7 +2,7 @@
 
 import click
 
-from advisor.cli import analyze, check, demo, doctor, explain, rules, sandbox, snapshot
+from advisor.cli import analyze, check, demo, doctor, explain, rules, sandbox, snapshot, twin
 from advisor.cli.config import configured
 from advisor.version import version
 
@@ -24,6 +24,7 @@ _COMMANDS = (
     analyze.command,
     check.command,
     snapshot.command,
+    twin.command,
     sandbox.command,
     doctor.command,
     demo.command,

@@ -3,24 +3,31 @@
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from advisor.catalog.connect import connect
+from advisor.catalog.end_points import end_points
 from advisor.catalog.read import read_catalog
 from advisor.catalog.reveal import revealed
 from advisor.catalog.shareable import cost_of_privacy
 from advisor.catalog.snapshot import age_warning
-from advisor.errors import UsageError
+from advisor.errors import SandboxError, UsageError
 from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
 from advisor.model.instants import instant_text
 from advisor.model.options import Options
+from advisor.model.report import SandboxUse
 from advisor.model.snapshot import Snapshot
 from advisor.model.workload import Workload
 from advisor.sandbox.load import load_schema
 from advisor.sandbox.open import open_sandbox
 from advisor.sandbox.server import Sandbox
-from advisor.validate.lab import ROW_BUDGET, Lab, open_lab, sandbox_use, scale_notice
+from advisor.sandbox.twin import Twin, open_twin
+from advisor.validate.lab import ROW_BUDGET, Lab, open_lab, scale_notice
 from advisor.validate.state import RunState
+
+TWIN_ID = "S2"
+"""The planner twin's name in the report: a database of the same server as the rows', used otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,8 @@ class Target:
             return self._of_snapshot(self.snapshot, workload, state)
         if self.dsn is not None:
             with closing(connect(self.dsn)) as connection:
-                return read_catalog(connection)
+                catalog = read_catalog(connection)
+                return end_points(connection, catalog) if self.options.probes else catalog
         if self.schema is None:
             return None
         if self.options.sandbox == "off":
@@ -106,5 +114,49 @@ class Target:
         state.diagnose("warning", lab.warnings)
         notices = (sandbox.notice, scale_notice(lab) if row_budget == ROW_BUDGET else None)
         state.diagnose("info", [notice for notice in notices if notice])
-        state.add(sandboxes=(sandbox_use(lab, catalog.server_version_num if self.is_server else None),))
+        self._report(state, catalog, id=sandbox.id, use="rows", rows="synthesised")
         return lab
+
+    def twin(self, state: RunState, catalog: Catalog | None) -> Twin | None:
+        """The planner twin of the server behind the catalog; None, and says why, where there can be none."""
+        if catalog is None or not self.is_server or self.options.sandbox == "off":
+            return None
+        sandbox = self.sandbox(catalog)
+        if not sandbox.has_files:
+            why = "its files are out of reach of a given server"
+            state.diagnose(
+                "info", [f"Production's planner was not asked: a planner twin needs a server's files; {why}."]
+            )
+            return None
+        try:
+            twin = open_twin(sandbox, catalog)
+        except SandboxError as error:
+            state.diagnose("warning", [f"Production's planner was not asked: {error.what} {error.why}"])
+            return None
+        state.diagnose("warning", twin.warnings)
+        state.diagnose("info", [sandbox.notice] if sandbox.notice else [])
+        self._report(state, catalog, id=TWIN_ID, use="twin", rows="none")
+        return twin
+
+    def _report(
+        self,
+        state: RunState,
+        catalog: Catalog,
+        *,
+        id: str,  # noqa: A002 the report's word
+        use: Literal["twin", "rows"],
+        rows: Literal["none", "synthesised"],
+    ) -> None:
+        """Names the server in the report."""
+        sandbox = self.sandbox(catalog)
+        same = catalog.server_version_num // 10000 == sandbox.server_version_num // 10000 if self.is_server else None
+        state.add_sandbox(
+            SandboxUse(
+                id=id,
+                provider=sandbox.provider,
+                server_version=sandbox.server_version,
+                same_major_as_target=same,
+                use=use,
+                rows=rows,
+            )
+        )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import stat
 import zlib
 from collections.abc import Callable
@@ -187,6 +188,13 @@ def test_an_interruption_leaves_the_old_file(tmp_path: Path, error: type[BaseExc
 def test_a_place_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="cannot be written"), new_file(tmp_path / name):
         pytest.fail("the file was opened")
+
+
+def test_a_full_disk() -> None:
+    if not os.access("/dev/full", os.W_OK):
+        pytest.skip("no /dev/full here")
+    with pytest.raises(UsageError, match="cannot be written"), new_file(Path("/dev/full")) as out:
+        out.write(encode(KEPT))
 
 
 def test_an_old_snapshot_is_warned_about() -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from advisor.catalog.reveal import revealed
 from advisor.catalog.shareable import cost_of_privacy, shareable
 from advisor.catalog.snapshot import encode
-from advisor.catalog.tokens import FORMS, digest, token
+from advisor.catalog.tokens import FORMS, token
 from advisor.model.catalog import (
     Catalog,
     Column,
@@ -124,7 +124,12 @@ def test_tokens_are_of_the_key(base_type: str) -> None:
     assert token(KEY, "anna", base_type) == token(KEY, "anna", base_type)
     assert token(KEY, "anna", base_type) != token(KEY, "bert", base_type)
     assert token(KEY, "anna", base_type) != token(KEY[::-1], "anna", base_type)
-    assert len(digest(KEY, "anna")) == 64
+
+
+def test_the_padding_of_a_fixed_width_means_nothing() -> None:
+    assert token(KEY, "anna   ", "bpchar") == token(KEY, "anna", "bpchar") == token(KEY, "anna", "text")
+    assert token(KEY, '{"anna   "}', "_bpchar") == token(KEY, "{anna}", "_text")
+    assert token(KEY, "anna ", "text") != token(KEY, "anna", "text")
 
 
 def test_elements_stay_in_order() -> None:
