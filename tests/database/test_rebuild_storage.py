@@ -8,7 +8,9 @@ import pytest
 
 from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
+from advisor.sandbox.binaries import local
 from advisor.sandbox.load import load_schema
+from advisor.sandbox.open import open_sandbox
 from advisor.sandbox.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.tablespaces import make_tablespaces
@@ -138,3 +140,15 @@ def test_an_option_that_is_none_is_not_run(sandbox: Sandbox, option: str) -> Non
     with sandbox.admin() as admin:
         rows = admin.execute("SELECT spcname FROM pg_tablespace WHERE spcoptions IS NOT NULL").fetchall()
     assert rows == []
+
+
+@pytest.mark.parametrize("schema", [PLAIN, PARTITIONS], ids=["plain", "partitions"])
+def test_an_older_server(schema: str) -> None:
+    if local() is None:
+        pytest.skip("no PostgreSQL server is installed on this machine")
+    with open_sandbox("local") as older:
+        assert load_schema(older, schema, database=older.database) == ()
+        read = catalog_of(older, older.database)
+        older.create_database("copy")
+        assert [w for w in rebuild(older, "copy", read) if "Row security" not in w] == []
+        assert_same(read, catalog_of(older, "copy"))
