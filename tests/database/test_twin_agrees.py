@@ -1,7 +1,7 @@
 """The planner twin's claim: plans of the same shape and cost as on the database it was read from, without its rows."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import psycopg
@@ -56,13 +56,10 @@ QUERIES = {
     "foreign key": "SELECT * FROM orders WHERE customer_id = 17",
     "index-only": "SELECT sum(total) FROM orders WHERE placed BETWEEN '2026-01-03 00:00+00' AND '2026-01-04 00:00+00'",
     "partial": "SELECT * FROM orders WHERE status = 'open' AND placed < '2026-01-03 00:00+00'",
-    "newest, past the histogram": "SELECT * FROM orders WHERE placed > '2026-01-18 00:00+00'",
-    "newest keys": "SELECT * FROM orders WHERE id > 25900",
     "expression": "SELECT * FROM customers WHERE lower(email) = 'user17@example.org'",
     "groups of an expression": "SELECT lower(email), count(*) FROM customers GROUP BY 1",
     "extended statistics": "SELECT country, extract(year FROM born), count(*) FROM customers GROUP BY 1, 2",
     "array": "SELECT * FROM customers WHERE tags @> ARRAY['t399']",
-    "range": "SELECT * FROM orders WHERE during && int4range(500, 510)",
     "partition": "SELECT * FROM events WHERE at = '2026-01-10 00:00+00' AND kind = 3",
     "all partitions": "SELECT kind, count(*) FROM events WHERE order_id = 77 GROUP BY kind",
     "block range": "SELECT count(*) FROM events WHERE at < '2026-01-02 00:00+00'",
@@ -73,6 +70,16 @@ QUERIES = {
     " JOIN customers c ON c.id = o.customer_id WHERE c.country = 'c3' AND e.kind = 2",
     "top": "SELECT * FROM orders ORDER BY placed DESC LIMIT 10",
 }
+
+NEWEST = {
+    "newest, past the histogram": "SELECT * FROM orders WHERE placed > '2026-01-18 00:00+00'",
+    "newest keys": "SELECT * FROM orders WHERE id > 25900",
+    "newest, joined": "SELECT * FROM orders o JOIN customers c ON c.id = o.customer_id WHERE o.id > 24000",
+}
+"""Rows beyond the histogram's end, which are there after the growth only."""
+
+RANGE = {"range": "SELECT * FROM orders WHERE during && int4range(500, 510)"}
+"""`pg_stats` shows the histograms of ranges since 17; before, only superusers see them, in pg_statistic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +119,9 @@ def side(request: pytest.FixtureRequest) -> Iterator[Side]:
         yield made
 
 
-def assert_agrees(side: Side, twin: Twin) -> None:
+def assert_agrees(side: Side, twin: Twin, queries: Mapping[str, str]) -> None:
     with side.original() as left, twin.connect() as right:
-        pairs = compare(left, right, QUERIES)
+        pairs = compare(left, right, queries)
     for pair in pairs:
         assert pair.original is not None, (pair.name, pair.original_error)
         assert pair.twin is not None, (pair.name, pair.twin_error)
@@ -124,11 +131,12 @@ def assert_agrees(side: Side, twin: Twin) -> None:
 
 def test_plans_agree_as_analysed_and_after_growth(side: Side) -> None:
     twin = twin_of(side, "twin_analysed")
-    assert twin.warnings == ()
-    assert_agrees(side, twin)
+    assert not [warning for warning in twin.warnings if "public." in warning]
+    asked = {**QUERIES, **(RANGE if side.sandbox.server_version_num >= 170000 else {})}
+    assert_agrees(side, twin, asked)
     with side.original() as connection:
         connection.execute(GROWTH.encode())
-    assert_agrees(side, twin_of(side, "twin_grown"))
+    assert_agrees(side, twin_of(side, "twin_grown"), {**asked, **NEWEST})
 
 
 def test_the_twin_holds_no_rows(side: Side) -> None:

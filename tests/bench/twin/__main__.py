@@ -22,6 +22,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--server", action="append", default=[], metavar="MAJOR=FOLDER", help="holds bin/postgres")
     parser.add_argument("--twin-server", action="append", default=[], metavar="MAJOR=FOLDER", help="else the same")
     parser.add_argument("--only", default="", metavar="PATTERN", help="of the databases that `agree` compares")
+    parser.add_argument("--values", choices=("live", "included", "default", "redacted"), default="live")
     given = parser.parse_args()
     if given.corpus is None and given.command in ("prepare", "agree"):
         parser.error("name the folder of the benchmarks' schemas and queries: --corpus FOLDER, or ADVISOR_CORPUS")
@@ -48,9 +49,8 @@ def agree(given: argparse.Namespace) -> None:
     print(HEAD)
     for major in given.majors:
         with running(binaries_of(major, given.server), given.work) as original:
-            for result in results(
-                original, binaries_of(major, given.twin_server), given.corpus, given.work, given.only
-            ):
+            twins = binaries_of(major, given.twin_server)
+            for result in results(original, twins, given.corpus, given.work, given.only, given.values):
                 print(row(result), flush=True)
                 for line in explanations(result):
                     print(line, flush=True)

@@ -1,18 +1,26 @@
 """Plans of the original and of its twin on the same major version, database by database, as a table."""
 
 import re
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.api import snapshot
 from advisor.catalog.connect import connect
 from advisor.catalog.end_points import end_points
 from advisor.catalog.read import read_catalog
+from advisor.catalog.reveal import revealed
+from advisor.catalog.snapshot import decode, encode
+from advisor.model.catalog import Catalog
+from advisor.model.options import Options
+from advisor.model.snapshot import ValuesMode
 from advisor.sandbox.binaries import Binaries
 from advisor.sandbox.open import Request, start_sandbox
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.twin import open_twin
+from advisor.workload.read import read_workload
 from tests.bench.twin.compare import Pair, compare, differences
 from tests.bench.twin.load import SUITES, prepare
 from tests.bench.twin.material import queries
@@ -40,7 +48,7 @@ class Result:
         return WANTED.get(self.database.removesuffix("_grown"), 0.01)
 
 
-def results(original: Original, twins: Binaries, corpus: Path, work: Path, only: str) -> Iterator[Result]:
+def results(original: Original, twins: Binaries, corpus: Path, work: Path, only: str, values: str) -> Iterator[Result]:
     """Compares databases of an original whose names match `only` with twins, in one sandbox of the programs `twins`."""
     prepare(original, corpus, work)
     asked: list[tuple[str, str, Mapping[str, str]]] = []
@@ -52,14 +60,15 @@ def results(original: Original, twins: Binaries, corpus: Path, work: Path, only:
     with start_sandbox("local", twins, request) as sandbox:
         for database, about, statements in asked:
             if re.search(only, database):
-                yield one(original, sandbox, database, about, statements)
+                yield one(original, sandbox, database, about, statements, values)
 
 
-def one(original: Original, sandbox: Sandbox, database: str, about: str, asked: Mapping[str, str]) -> Result:
+def one(
+    original: Original, sandbox: Sandbox, database: str, about: str, asked: Mapping[str, str], values: str
+) -> Result:
     """Reads a database of the original over its URL, makes the twin and plans everything on both."""
     start = time.perf_counter()
-    with connect(original.url_of(database)) as connection:
-        catalog = end_points(connection, read_catalog(connection))
+    catalog = _catalog(original.url_of(database), asked, values)
     read = time.perf_counter()
     twin = open_twin(sandbox, catalog, database=f"twin_{database}")
     built = time.perf_counter()
@@ -75,6 +84,21 @@ def one(original: Original, sandbox: Sandbox, database: str, about: str, asked: 
         built_s=built - read,
         warnings=twin.warnings,
     )
+
+
+def _catalog(url: str, asked: Mapping[str, str], values: str) -> Catalog:
+    """The live database's, or one that went through a snapshot's bytes; the queries are then the workload beside it."""
+    if values == "live":
+        with connect(url) as connection:
+            return end_points(connection, read_catalog(connection))
+    mode: ValuesMode = "included" if values == "included" else "default" if values == "default" else "redacted"
+    taken = decode(encode(snapshot(url, values=mode, workload=False)))
+    if taken.key is None:
+        return taken.catalog
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+        file.write(";\n".join(asked.values()) + ";\n")
+        file.flush()
+        return revealed(taken.catalog, taken.key, read_workload([file.name], Options()))
 
 
 HEAD = (
