@@ -33,15 +33,22 @@ from advisor.sql.quote import quote_identifier
 _NOT_PLANNER_SETTINGS = frozenset(
     {
         "block_size",
+        "jit_debugging_support",
+        "jit_dump_bitcode",
+        "jit_profiling_support",
+        "jit_provider",
         "lc_collate",
         "lc_ctype",
         "maintenance_work_mem",
+        "max_parallel_apply_workers_per_subscription",
+        "max_parallel_maintenance_workers",
+        "row_security",
         "server_encoding",
         "shared_buffers",
         "track_counts",
     }
 )
-"""Settings in a catalog that tell about the server, and that no plan depends on."""
+"""Settings in a catalog that tell about the server, and that no plan of a table's owner depends on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

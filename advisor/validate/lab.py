@@ -10,7 +10,6 @@ import psycopg
 from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
 from advisor.model.profile import ColumnProfile, DataProfile
-from advisor.model.report import SandboxUse
 from advisor.sandbox.load import load_schema
 from advisor.sandbox.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
@@ -138,18 +137,3 @@ def build_schema(sandbox: Sandbox, database: str, catalog: Catalog, schema: Path
     if schema is None:
         return rebuild(sandbox, database, catalog)
     return load_schema(sandbox, schema, database=database)
-
-
-def sandbox_use(lab: Lab, target_version_num: int | None) -> SandboxUse:
-    """How the report names the lab's server. `target_version_num` is None where the target is not known."""
-    same = (
-        None if target_version_num is None else target_version_num // 10000 == lab.sandbox.server_version_num // 10000
-    )
-    return SandboxUse(
-        id=lab.sandbox.id,
-        provider=lab.sandbox.provider,
-        server_version=lab.sandbox.server_version,
-        same_major_as_target=same,
-        use="rows",
-        rows="synthesised",
-    )

@@ -9,13 +9,16 @@ import psycopg
 from advisor.indexes.ddl import plain_create
 from advisor.model.advice import IndexCandidate, Measure, Verdict
 from advisor.model.catalog import Table
+from advisor.model.evidence import Evidence
 from advisor.sandbox.twin import Twin
 from advisor.sandbox.what_if import WhatIf, WhatIfIndex
 from advisor.validate.gain import compare, gains
 from advisor.validate.indexes import GOOD, IndexTrial, mean_of
 from advisor.validate.lab import Lab
 from advisor.validate.measure import Measured, plan_only
-from advisor.validate.planning import Planned
+from advisor.validate.planning import Planned, plan_queries
+from advisor.validate.state import RunState
+from advisor.validate.target import TWIN_ID, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,3 +122,21 @@ def _measured(cost: float | None) -> Measured:
 
 def _price(measure: Measure) -> str:
     return "unknown" if measure.cost is None else f"{measure.cost:,.0f}"
+
+
+def twin_opinions(target: Target, state: RunState, evidence: Evidence) -> TwinOpinions | None:
+    """Opens the twin of a server that is the target and plans the workload there; None where there is no such server.
+
+    Queries that cannot be planned are counted in the report, with the first reason.
+    """
+    queries = evidence.workload.queries
+    twin = target.twin(state, evidence.catalog) if queries else None
+    if twin is None:
+        return None
+    planned = {one.query_id: one for one in plan_queries(twin, queries, evidence.usages)}
+    failed = [one.reason for one in planned.values() if one.plan is None]
+    if failed:
+        share = f"{len(failed)} of {len(planned)} queries"
+        state.diagnose("info", [f"{share} could not be planned on the planner twin; the first: {failed[0]}."])
+    weights = {query.id: float(max(query.calls, 1)) for query in queries}
+    return TwinOpinions(twin=twin, id=TWIN_ID, planned=planned, weights=weights)

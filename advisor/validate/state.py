@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from advisor.model.report import Diagnostic, Report
+from advisor.model.report import Diagnostic, Report, SandboxUse
 from advisor.workload.digest import Digest
 
 
@@ -26,6 +26,12 @@ class RunState:
     def add(self, **parts: object) -> None:
         """Fields of the report that are known now."""
         self.parts.update(parts)
+
+    def add_sandbox(self, use: SandboxUse) -> None:
+        """Another use of a throwaway server."""
+        known = self.parts.get("sandboxes", ())
+        assert isinstance(known, tuple)
+        self.parts["sandboxes"] = (*known, use)
 
     def diagnose(self, level: Literal["error", "warning", "info"], messages: Sequence[str]) -> None:
         """Something about the run itself, each sentence once."""

@@ -1,0 +1,48 @@
+"""`advisor twin`: production's planner, without production's data, for psql."""
+
+import select
+from contextlib import ExitStack, closing
+
+import click
+
+from advisor.cli.lines import wrapped
+from advisor.cli.options import option
+from advisor.cli.progress import progress
+from advisor.errors import SandboxError
+from advisor.model.options import Options
+
+
+@click.command("twin")
+@option("--snapshot", metavar="FILE", type=click.Path(), help="What advisor snapshot wrote.")
+@option("--dsn", metavar="URL", help="The database; it is only read.")
+@option("--sandbox", default="auto", metavar="WHERE", help="auto, embedded, local or docker.")
+@option("--docker-image", metavar="IMAGE", help="The image for a server in Docker.")
+@option("--no-probes", is_flag=True, help="Do not ask the database's indexes for their ends.")
+@click.option("-q", "--quiet", is_flag=True, help="Nothing but the URL.")
+def command(
+    snapshot: str | None, dsn: str | None, sandbox: str, docker_image: str | None, no_probes: bool, quiet: bool
+) -> int:
+    """Open a database without rows that plans like yours.
+
+    Prints its URL as the first line and stays until Ctrl-C. EXPLAIN there
+    answers as the database itself would; its tables are empty, so EXPLAIN
+    ANALYZE tells nothing. Indexes made there are empty, too: analyze tells
+    what an index would do.
+    """
+    from advisor.api import twin
+
+    options = Options(sandbox=sandbox, docker_image=docker_image, probes=not no_probes)
+    with ExitStack() as stack:
+        with progress(quiet) as shown:
+            opened, notes = stack.enter_context(twin(dsn=dsn, snapshot=snapshot, options=options, progress=shown))
+        click.echo(opened.url)
+        sandbox_name = f"PostgreSQL {opened.sandbox.server_version}, {opened.sandbox.provider}"
+        catalog = opened.catalog
+        head = f"Plans like {catalog.database} on PostgreSQL {catalog.server_version} ({sandbox_name}). Ctrl-C ends it."
+        for text in () if quiet else (*(note.message for note in notes), head):
+            for line in wrapped(text, margin="  "):
+                click.echo(line, err=True)
+        with closing(opened.connect()) as connection:
+            # On an idle connection the server has nothing to say, until it goes away.
+            select.select([connection.fileno()], [], [])
+    raise SandboxError("The twin's server has stopped.", hint="Run the command again.")
