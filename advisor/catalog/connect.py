@@ -22,11 +22,11 @@ IDLE_TIMEOUT_MS = 60_000
 
 # One transaction with SET LOCAL, because a pooler in transaction mode refuses start-up options and may give the
 # next transaction another server session. `search_path = pg_catalog` makes the server print every name outside
-# pg_catalog with its schema and keeps functions planted in other schemas out of our queries. A hot standby refuses
-# SERIALIZABLE, which a role or a database may have as its default.
+# pg_catalog with its schema and keeps functions planted in other schemas out of our queries. All queries see one
+# state; a hot standby refuses SERIALIZABLE, which a role or a database may have as its default.
 _SESSION = f"""
 SET LOCAL default_transaction_read_only = on;
-SET LOCAL transaction_isolation = 'read committed';
+SET LOCAL transaction_isolation = 'repeatable read';
 SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS};
 SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS};
 SET LOCAL idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS};

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from advisor.model.advice import Finding, Measure, Recommendation, Verdict
 from advisor.model.migration import Migration, TracedStatement
-from advisor.model.report import Report
+from advisor.model.report import Report, SandboxUse
 from advisor.report.printable import printable
 from advisor.report.sql_lines import sql_lines
 from advisor.report.units import bytes_text, count_text, duration_text, share_text
@@ -110,13 +110,19 @@ def _head(report: Report) -> Iterator[Text]:
         yield _text(f"{count_text(coverage.statements_unparsed, 'statement')} did not parse and could not be judged.")
     if coverage.oversized:
         yield _text(f"{count_text(coverage.oversized, 'statement')} too large to be read.")
-    for sandbox in report.sandboxes:
-        yield _text(
-            f"Tried on {sandbox.id}: {sandbox.provider} PostgreSQL {sandbox.server_version}, {sandbox.rows} rows"
-            + ("" if sandbox.same_major_as_target is not False else "; the target is of another major version")
-        )
+    for sandbox in sorted(report.sandboxes, key=lambda used: used.id):
+        yield _text(_use(sandbox))
     for assumption in report.assumptions:
         yield _text(f"Assumed: {assumption}", style="dim")
+
+
+def _use(sandbox: SandboxUse) -> str:
+    server = f"{sandbox.provider} PostgreSQL {sandbox.server_version}"
+    if sandbox.use == "twin":
+        sentence = f"Planned on {sandbox.id}: a planner twin, {server}, without rows"
+    else:
+        sentence = f"Tried on {sandbox.id}: {server}, {sandbox.rows} rows"
+    return sentence + ("" if sandbox.same_major_as_target is not False else "; the target is of another major version")
 
 
 def _card(number: int, finding: Finding, report: Report, console: Console) -> Iterator[Text]:
