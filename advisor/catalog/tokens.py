@@ -1,12 +1,15 @@
-"""Keyed hashes (HMAC-SHA256) that stand for values, in a form that the value's own type takes."""
+"""Keyed hashes (BLAKE2b) that stand for values, in a form that the value's own type takes."""
 
-import hmac
+import hashlib
 from collections.abc import Callable, Mapping
 
 from advisor.sql.literals import map_elements
 
 DIGITS = 16
 """64 bits: among a million values two get the same token with a chance of 3 in 100 million."""
+
+_DIGEST_BYTES = 16
+"""As many as an address takes, the longest form. BLAKE2b takes a key of its own and a third of HMAC-SHA256's time."""
 
 LEAST_DIGITS = 8
 """A column too narrow for so many gets no tokens: with 32 bits an unrelated literal meets one of a hundred tokens
@@ -55,7 +58,8 @@ def tokeniser(key: str, base_type: str, limit: int | None = None) -> Callable[[s
     def one(value: str) -> str:
         # A char(n) comes padded with blanks that mean nothing.
         text = value.rstrip(" ") if padded else value
-        return make(hmac.digest(secret, text.encode("utf-8", "surrogatepass"), "sha256").hex())[:limit]
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES, key=secret)
+        return make(digest.hexdigest())[:limit]
 
     return one if not base_type.startswith("_") else lambda value: map_elements(value, one)
 
