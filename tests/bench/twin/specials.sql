@@ -273,7 +273,7 @@ SELECT id FROM toasted WHERE big LIKE '%abc%'
 -- query: join
 SELECT count(*) FROM wide w JOIN toasted t USING (id) WHERE w.a < 50
 
--- database: tablespaces (costs of their own)
+-- database: tablespaces (tablespaces with costs of their own)
 -- tablespace: bench_slow seq_page_cost = 3, random_page_cost = 9
 CREATE TABLE near (id int PRIMARY KEY, a int, filler text);
 CREATE TABLE far (id int PRIMARY KEY USING INDEX TABLESPACE bench_slow, a int, filler text) TABLESPACE bench_slow;
