@@ -16,11 +16,14 @@ relations AS MATERIALIZED (
                       WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 )"""
 
+SEARCH_PATH = "SELECT pg_catalog.current_schemas(false)::pg_catalog.text[] AS search_path"
+"""Asked before ours is set, so it names nothing that is looked up: `search_path` is the target's to choose."""
+
 SERVER = """
 SELECT current_setting('server_version_num')::int AS version_num, current_setting('server_version') AS version,
-       current_database() AS database, current_user AS role, current_schemas(false)::text[] AS search_path,
-       current_setting('block_size')::int AS block_size, (SELECT array_agg(extname::text ORDER BY extname)
-       FROM pg_catalog.pg_extension) AS extensions, d.datcollate, d.datctype,
+       current_database() AS database, current_user AS role, current_setting('block_size')::int AS block_size,
+       (SELECT array_agg(extname::text ORDER BY extname) FROM pg_catalog.pg_extension) AS extensions,
+       d.datcollate, d.datctype,
        has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may_identify,
        has_table_privilege('pg_catalog.pg_statistic', 'SELECT') AS may_read_statistic,
        has_table_privilege('pg_catalog.pg_statistic_ext_data', 'SELECT') AS may_read_statistic_ext_data,

@@ -24,10 +24,11 @@ _NAMES_IN_WARNING = 5
 """As many names as fit on a line; the rest is counted."""
 
 # pg_catalog alone makes the server print every other name with its schema. The other two decide how values of bytea
-# and money are printed.
+# and money are printed. Until it holds nothing may be looked up: the database's own path can begin with a schema of
+# functions and operators that have pg_catalog's names.
 _SESSION = """
-SELECT set_config('search_path', 'pg_catalog', true), set_config('bytea_output', 'hex', true),
-       set_config('lc_monetary', 'C', true)"""
+SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), pg_catalog.set_config('bytea_output', 'hex', true),
+       pg_catalog.set_config('lc_monetary', 'C', true)"""
 
 
 def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
@@ -39,8 +40,9 @@ def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
     or does not answer in time.
     """
     try:
-        server = ask(connection, queries.SERVER)[0]
+        path = ask(connection, queries.SEARCH_PATH)[0]
         ask(connection, _SESSION)
+        server = {**ask(connection, queries.SERVER)[0], **path}
         # Rolled back, because pg_get_viewdef keeps a lock on every table of the view to the end.
         with connection.transaction(force_rollback=True):
             return _read(connection, server)

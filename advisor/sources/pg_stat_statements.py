@@ -23,6 +23,10 @@ _NAMES_REPLACED = re.compile(
 """Transaction control of which 17 and later write the name as `$1`: no grammar reads that, and no table is in it."""
 
 
+_NAMES_ARE_THE_SERVERS = f"SELECT pg_catalog.set_config('search_path', 'pg_catalog', true) {MARK}"
+"""A database's own path can begin with a schema of functions and operators that have pg_catalog's names."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Availability:
     """Filled in by `read`: whether the view could be read (`reason` says why not), and how many texts were hidden."""
@@ -41,8 +45,11 @@ def read(connection: psycopg.Connection[Any], availability: Availability) -> Ite
     """
     availability.version = connection.info.server_version // 10000
     try:
-        schema = _schema(connection)
-        rows = _rows(connection, schema) if schema is not None else []
+        # Taken back at the end: what the target's own search_path is, is not ours to change.
+        with connection.transaction(force_rollback=True):
+            connection.execute(_NAMES_ARE_THE_SERVERS)
+            schema = _schema(connection)
+            rows = _rows(connection, schema) if schema is not None else []
     except psycopg.Error as error:
         first = " ".join(str(error).split("\n", 1)[0].split())
         if connection.broken:
