@@ -1,4 +1,10 @@
-"""`python -m tests.bench.twin prepare|agree --corpus FOLDER --work FOLDER --majors 18 15 --server 14=FOLDER`."""
+"""The planner twin against real servers.
+
+    python -m tests.bench.twin prepare|agree|what_if|speed --corpus FOLDER --work FOLDER --majors 18 15 --server 14=FOLDER
+
+`--corpus` holds tpc/*.sql, `--work` keeps rows (made by duckdb==0.9.2) and servers for the next run. A major version's
+programs are those of `--server`, else the embedded, an installed or a fetched one; `--twin-server` gives the twin others.
+"""
 
 import argparse
 import os
@@ -14,7 +20,9 @@ from tests.bench.twin.originals import Original, binaries_of, running
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.twin", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.twin", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("command", choices=("prepare", "agree", "what_if", "speed"))
     parser.add_argument("--corpus", type=Path, default=os.environ.get("ADVISOR_CORPUS"), help="holds tpc/*.sql")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "advisor-bench")
