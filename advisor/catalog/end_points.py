@@ -217,5 +217,6 @@ def _selects(place: _Place) -> Iterator[str]:
 def _with_end_points(table: Table, found: Mapping[tuple[QualifiedName, str], tuple[str, str]]) -> Table:
     if not any((table.name, index.name) in found for index in table.indexes):
         return table
-    indexes = (replace(index, end_points=found.get((table.name, index.name))) for index in table.indexes)
-    return replace(table, indexes=tuple(indexes))
+    ends = ((index, found.get((table.name, index.name))) for index in table.indexes)
+    indexes = tuple(replace(index, end_points=end) if end is not None else index for index, end in ends)
+    return replace(table, indexes=indexes)

@@ -1,6 +1,7 @@
 """A snapshot without what is not meant for others: private values, function bodies, secrets in definitions."""
 
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from advisor.catalog.private_values import Judge, Treatment, hashed
 from advisor.catalog.tokens import token
@@ -13,6 +14,7 @@ from advisor.model.catalog import (
     Constraint,
     ExtendedStatistics,
     Index,
+    IndexKey,
     SchemaObject,
     Table,
 )
@@ -133,7 +135,7 @@ class _Values:
             public = not self.judge.is_text(column)
         else:
             public = leading is not None and self.judge.expression(table, leading.expression, None).public
-        return replace(index, statistics=statistics, end_points=index.end_points if public and self.key else None)
+        return _with(index, statistics=statistics, end_points=index.end_points if public and self.key else None)
 
     def _extended(self, extended: ExtendedStatistics) -> ExtendedStatistics:
         table = self.catalog.tables.get(extended.table)
@@ -196,11 +198,11 @@ def _without_secrets(catalog: Catalog) -> Catalog:
 
 
 def _table_without_secrets(table: Table) -> Table:
-    return replace(
+    return _with(
         table,
-        columns=tuple(replace(c, default=_clean(c.default)) if c.default is not None else c for c in table.columns),
+        columns=tuple(_with(column, default=_clean(column.default)) for column in table.columns),
         indexes=tuple(map(_index_without_secrets, table.indexes)),
-        constraints=tuple(replace(each, definition=without_secrets(each.definition)) for each in table.constraints),
+        constraints=tuple(_with(each, definition=without_secrets(each.definition)) for each in table.constraints),
         definition=_clean(table.definition),
         partition_bound=_clean(table.partition_bound),
         partition_key=_clean(table.partition_key),
@@ -208,9 +210,9 @@ def _table_without_secrets(table: Table) -> Table:
 
 
 def _index_without_secrets(index: Index) -> Index:
-    return replace(
+    return _with(
         index,
-        keys=tuple(replace(key, expression=_clean(key.expression)) for key in index.keys),
+        keys=tuple(_with(key, expression=_clean(key.expression)) for key in index.keys),
         predicate=_clean(index.predicate),
         definition=without_secrets(index.definition),
     )
@@ -222,6 +224,14 @@ def _object_without_secrets(thing: SchemaObject) -> SchemaObject:
     if thing.kind == "trigger":
         return replace(thing, definition=without_secrets(trigger_without_arguments(thing.definition)))
     return replace(thing, definition=without_secrets(thing.definition))
+
+
+_Value = TypeVar("_Value", Table, Index, IndexKey, Column, Constraint)
+
+
+def _with(value: _Value, **fields: Any) -> _Value:
+    """The value with these fields; itself where it has them already, as nearly always: a copy takes time."""
+    return replace(value, **fields) if any(getattr(value, name) != new for name, new in fields.items()) else value
 
 
 def _clean(text: str | None) -> str | None:
