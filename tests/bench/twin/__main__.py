@@ -1,9 +1,9 @@
 """The planner twin against real servers.
 
-    python -m tests.bench.twin prepare|agree|what_if|speed --corpus FOLDER --work FOLDER --majors 18 15 --server 14=FOLDER
+    python -m tests.bench.twin prepare|agree|what_if|speed --corpus FOLDER --work FOLDER --server 14=FOLDER
 
 `--corpus` holds tpc/*.sql, `--work` keeps rows (made by duckdb==0.9.2) and servers for the next run. A major version's
-programs are those of `--server`, else the embedded, an installed or a fetched one; `--twin-server` gives the twin others.
+programs are those of `--server`, else embedded, installed or fetched ones; `--twin-server` gives the twin others.
 """
 
 import argparse
