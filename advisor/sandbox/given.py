@@ -115,7 +115,7 @@ def _check(connection: psycopg.Connection[Any], target: str | None) -> None:
     ]
     if lacking:
         raise SandboxError(
-            "The login of the server given as sandbox may not make a database with an owner of its own.",
+            "The login of the server given as sandbox may not make a database and a login for it.",
             why=f"It lacks {' and '.join(lacking)}; without an unprivileged login nothing from outside is run.",
             hint=f"ALTER ROLE {row[2] if row else '…'} {' '.join(lacking)}; or use --sandbox embedded.",
         )
@@ -130,7 +130,7 @@ def _make_login(connection: psycopg.Connection[Any], name: str, password: str) -
     )
     for setting, value in USER_LIMITS.items():
         connection.execute(sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(setting), value))
-    # A database can only be given to a role one belongs to; a superuser belongs to all.
+    # A schema can only be given to a role one belongs to; a superuser belongs to all.
     superuser = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
     if superuser is not None and not superuser[0]:
         connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
@@ -140,8 +140,9 @@ def _reap(connection: psycopg.Connection[Any]) -> None:
     """Drops what killed runs left: our roles whose databases have no session at all."""
     rows = connection.execute(
         "SELECT r.rolname FROM pg_roles r WHERE starts_with(r.rolname, %s)"
-        " AND EXISTS (SELECT FROM pg_database d WHERE d.datdba = r.oid) AND NOT EXISTS (SELECT FROM pg_database d"
-        " JOIN pg_stat_activity a ON a.datid = d.oid WHERE d.datdba = r.oid)",
+        " AND EXISTS (SELECT FROM pg_database d WHERE starts_with(d.datname, r.rolname::text || '_'))"
+        " AND NOT EXISTS (SELECT FROM pg_database d JOIN pg_stat_activity a ON a.datid = d.oid"
+        " WHERE starts_with(d.datname, r.rolname::text || '_'))",
         (_PREFIX,),
     ).fetchall()
     for (name,) in rows:
@@ -159,11 +160,10 @@ def _drop(connection: psycopg.Connection[Any], name: str, *, force: bool = True)
     connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
 
 
-def _databases(connection: psycopg.Connection[Any], owner: str) -> Iterator[str]:
-    """The role's databases: only those that carry its name."""
+def _databases(connection: psycopg.Connection[Any], login: str) -> Iterator[str]:
+    """Those that were made for the login: they carry its name, and are this login's own."""
     rows = connection.execute(
-        "SELECT datname FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba"
-        " WHERE r.rolname = %s AND starts_with(datname, %s)",
-        (owner, f"{owner}_"),
+        "SELECT datname FROM pg_database WHERE starts_with(datname, %s) AND pg_has_role(datdba, 'USAGE')",
+        (f"{login}_",),
     ).fetchall()
     yield from (row[0] for row in rows)

@@ -1,12 +1,24 @@
 """What to say when the throwaway server goes away in the middle of a run."""
 
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
 from advisor.errors import SandboxError
+
+_T = TypeVar("_T")
+
+RESTART_S = 30
+"""A server whose session crashed starts anew by itself, in less than a second where the disk is not slow."""
+
+_POLL_S = 0.05
+_RESTARTING = re.compile(
+    r"in recovery|starting up|not yet accepting|terminated by another|server closed|because of crash", re.IGNORECASE
+)
 
 _GONE = ("57P", "08")
 """SQLSTATE classes of a server that shuts down or cannot be reached; a broken connection has no SQLSTATE at all."""
@@ -34,6 +46,21 @@ def server_expected() -> Iterator[None]:
         if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(_GONE):
             raise server_gone(error) from error
         raise
+
+
+def reopened(opening: Callable[[], _T]) -> _T:
+    """What `opening` gives, once more after a session was lost: a server that starts anew after a crash is waited for.
+
+    Raises the SandboxError or psycopg.OperationalError of `opening` where the server does not come back.
+    """
+    deadline = time.monotonic() + RESTART_S
+    while True:
+        try:
+            return opening()
+        except (SandboxError, psycopg.OperationalError) as refusal:
+            if time.monotonic() > deadline or not _RESTARTING.search(f"{refusal} {getattr(refusal, 'why', '')}"):
+                raise
+        time.sleep(_POLL_S)
 
 
 def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:

@@ -12,7 +12,7 @@ import psycopg
 
 from advisor.errors import EmptyInput, InputError, SandboxError, SqlError
 from advisor.sandbox.extensions import create_extension
-from advisor.sandbox.rights import restore
+from advisor.sandbox.gone import reopened
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.watch import Watch
 from advisor.sql.comments import COMMENT_TOKENS
@@ -28,9 +28,6 @@ STATEMENT_LIMIT_S = 60
 
 LOAD_LIMIT_S = 300
 """For a file as a whole: 100,000 statements of an honest one take less than half of this."""
-
-_RESTART_S = 30
-"""A server whose session crashed starts anew by itself, in less than a second where the disk is not slow."""
 
 _KEPT_SETTINGS = frozenset(
     {
@@ -66,10 +63,12 @@ _IRRELEVANT = frozenset(
         "CreateSubscriptionStmt",
         "CreateTableSpaceStmt",
         "CreatedbStmt",
+        "DropOwnedStmt",
         "DropRoleStmt",
         "DropdbStmt",
         "GrantRoleStmt",
         "GrantStmt",
+        "ReassignOwnedStmt",
         "SecLabelStmt",
         "TransactionStmt",
     }
@@ -84,10 +83,6 @@ _SERVER_WIDE = re.compile(r"(?:create|alter|drop) (?:database|group|role|subscri
 """How statements of `_IRRELEVANT` begin, for those that the parser does not read: they may be too long for it."""
 
 _READS_ON = re.compile(r"\\(?:i|ir|include|include_relative|copy|gexec|g|watch)\b")
-_RESTARTING = re.compile(
-    r"in recovery|starting up|not yet accepting|terminated by another|server closed", re.IGNORECASE
-)
-_POLL_S = 0.05
 _SETS_PATH = re.compile(r"select (?:pg_catalog\.)?set_config\('search_path'", re.IGNORECASE)
 _LATER_STATES = frozenset({"3F000", "42704", "42883", "42P01"})
 """Schema, object, function or table not there: perhaps not yet, where a file is not in order."""
@@ -134,7 +129,7 @@ def load_schema(sandbox: Sandbox, source: Path | str, *, database: str) -> tuple
                 later = again
         finally:
             load.connection.close()
-            _restore(sandbox)
+            reopened(sandbox.restore_login)
     failures = load.failures
     warnings = [failures[start] for start in sorted(failures)]
     if len(warnings) > MAX_WARNINGS:
@@ -239,36 +234,21 @@ class _Load:
 def _session(sandbox: Sandbox, database: str) -> psycopg.Connection[Any]:
     connection = sandbox.connect(database)
     connection.autocommit = True
-    connection.execute("SET client_encoding = 'UTF8'")
-    connection.execute("SET standard_conforming_strings = on")
     connection.execute("SET check_function_bodies = false")
     return connection
 
 
-def _restore(sandbox: Sandbox) -> None:
-    login = psycopg.conninfo.conninfo_to_dict(sandbox.url)
-    with sandbox.admin() as admin:
-        admin.autocommit = True
-        restore(admin, str(login["user"]), str(login["password"]))
-
-
 def _reopen(load: _Load, error: psycopg.Error, where: str) -> None:
-    """A new session like the last one; waits for a server that starts anew after a crash. SandboxError without one."""
+    """A new session like the last one. Raises SandboxError where there is none."""
     load.connection.close()
-    deadline = time.monotonic() + _RESTART_S
-    while True:
-        try:
-            _restore(load.sandbox)
-            load.connection = _session(load.sandbox, load.database)
-            break
-        except (SandboxError, psycopg.OperationalError) as refusal:
-            if time.monotonic() > deadline or not _RESTARTING.search(f"{refusal} {getattr(refusal, 'why', '')}"):
-                raise SandboxError(
-                    "The throwaway PostgreSQL was lost while the schema was loaded.",
-                    why=f"At {where}: {error}".strip(),
-                    hint="Take this statement out of the schema file.",
-                ) from error
-            time.sleep(_POLL_S)
+    try:
+        load.connection = reopened(lambda: _session(load.sandbox, load.database))
+    except (SandboxError, psycopg.OperationalError):
+        raise SandboxError(
+            "The throwaway PostgreSQL was lost while the schema was loaded.",
+            why=f"At {where}: {error}".strip(),
+            hint="Take this statement out of the schema file.",
+        ) from error
     for step in load.settings:
         with suppress(psycopg.Error):
             load.connection.execute(step.sql.encode())

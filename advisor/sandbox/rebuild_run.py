@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from advisor.errors import SandboxError
-from advisor.sandbox.rights import restore
+from advisor.sandbox.gone import reopened
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.watch import Watch
 
@@ -112,13 +112,11 @@ class Session:
 @contextmanager
 def building(sandbox: Sandbox, database: str, search_path: Sequence[str]) -> Iterator[Session]:
     """A session for `run`; at its end the login is again as it was, whatever a definition did to it."""
-    before = _login(sandbox)
     try:
         with watched(sandbox, database, search_path) as session:
             yield session
     finally:
-        if _login(sandbox) != before:
-            _restore(sandbox)
+        reopened(sandbox.restore_login)
 
 
 @contextmanager
@@ -144,31 +142,6 @@ def _connect(sandbox: Sandbox, database: str, search_path: Sequence[str]) -> psy
     if path:
         connection.execute("SELECT set_config('search_path', %s, false)", (path,))
     return connection
-
-
-_LOGIN = """
-SELECT r.rolconfig, r.rolconnlimit, d.datname, d.datacl::text, d.datconnlimit, d.datallowconn, s.setconfig
-FROM pg_roles r JOIN pg_database d ON d.datdba = r.oid LEFT JOIN pg_db_role_setting s ON s.setdatabase = d.oid
-WHERE r.rolname = %s ORDER BY d.datname, s.setrole"""
-_OWN_HASH = "SELECT rolpassword FROM pg_authid WHERE rolname = %s"
-
-
-def _login(sandbox: Sandbox) -> Sequence[object]:
-    """What the login could change of itself and of its databases; the password's hash where it may be read."""
-    user = (psycopg.conninfo.conninfo_to_dict(sandbox.url)["user"],)
-    with sandbox.admin() as admin:
-        state = admin.execute(_LOGIN, user).fetchall()
-        readable = admin.execute("SELECT has_table_privilege('pg_authid', 'SELECT')").fetchone()
-        if readable and readable[0]:
-            state += admin.execute(_OWN_HASH, user).fetchall()
-    return state
-
-
-def _restore(sandbox: Sandbox) -> None:
-    login = psycopg.conninfo.conninfo_to_dict(sandbox.url)
-    with sandbox.admin() as admin:
-        admin.autocommit = True
-        restore(admin, str(login["user"]), str(login["password"]))
 
 
 def run_side_by_side(session: Session, groups: Sequence[Sequence[Statement]]) -> list[Statement]:
@@ -323,8 +296,7 @@ def _reconnect(session: Session, statement: Statement, error: psycopg.Error) -> 
     """Goes on in a new session, where it is the old one that ended and not the server."""
     session.connection.close()
     try:
-        _restore(session.sandbox)
-        session.connection = _connect(session.sandbox, session.database, session.search_path)
+        session.connection = reopened(lambda: _connect(session.sandbox, session.database, session.search_path))
     except (SandboxError, psycopg.Error):
         raise SandboxError(
             "The throwaway PostgreSQL was lost while the schema was built.",

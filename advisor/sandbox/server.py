@@ -1,8 +1,10 @@
 """A running throwaway PostgreSQL, as the other stages use it."""
 
 import os
+import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -12,13 +14,17 @@ from psycopg import sql
 
 from advisor.errors import SandboxError
 from advisor.sandbox.fetched import MAJORS
+from advisor.sandbox.rights import hand_over, is_unchanged, restore
 
 ProviderName = Literal["embedded", "local", "fetched", "docker", "url"]
 """Where a server came from. `local`: programs installed on this machine; `fetched`: by `advisor sandbox install`."""
 
 CONNECT_TIMEOUT_S = 10
-_ADMIN_OPTIONS = "-c search_path=pg_catalog,pg_temp -c statement_timeout=0"
-"""The superuser never looks a name up where the unprivileged owner can put one (CVE-2018-1058)."""
+_OWN_TEXTS: Mapping[str, str] = {"client_encoding": "UTF8", "options": "-c standard_conforming_strings=on"}
+"""What a database or the environment has for a default must not decide how a text of ours is taken apart."""
+
+_ADMIN_OPTIONS = f"{_OWN_TEXTS['options']} -c search_path=pg_catalog,pg_temp -c statement_timeout=0"
+"""The superuser never looks a name up where the unprivileged login can put one (CVE-2018-1058)."""
 
 
 class Sandbox:
@@ -26,8 +32,8 @@ class Sandbox:
 
     Two logins, always. `admin()` may do everything and must only run statements of our own, which neither read nor
     write rows of the users' tables (that may run their functions, with the superuser's rights). Everything that came
-    from outside runs over `connect()`: an owner of its databases without superuser, replication, role, file, program
-    or network rights.
+    from outside runs over `connect()`: the databases are made for that login but are not its own, and it has no
+    superuser's, replication, role, file, program or network rights.
 
     Attributes:
         id: as the report names it: "S1".
@@ -60,6 +66,7 @@ class Sandbox:
         self._user = {"connect_timeout": CONNECT_TIMEOUT_S, **user}
         self._prefix = prefix
         self._databases: set[str] = set()
+        self._restoring = threading.Lock()
         # Also runs at the interpreter's end; a forked child must not stop its parent's server.
         self._close = weakref.finalize(self, _release_in, os.getpid(), release)
         with self.admin() as connection:
@@ -82,11 +89,39 @@ class Sandbox:
         On a given URL: the login of that URL.
         """
         name = self._admin["dbname"] if database is None else self._name(database)
-        return open_connection({**self._admin, "dbname": name, "options": _ADMIN_OPTIONS})
+        return open_connection({**self._admin, **_OWN_TEXTS, "dbname": name, "options": _ADMIN_OPTIONS})
 
     def connect(self, database: str | None = None) -> psycopg.Connection[Any]:
-        """A connection of the unprivileged owner. Raises SandboxError where the server does not answer."""
-        return open_connection({**self._user, "dbname": self._name(database or self.database)})
+        """A connection of the unprivileged login, whatever an earlier session of it did to its password and defaults.
+
+        Not in autocommit mode, as psycopg's default. Raises SandboxError where the server does not answer.
+        """
+        parameters = {**self._user, **_OWN_TEXTS, "dbname": self._name(database or self.database)}
+        with suppress(SandboxError):
+            connection = open_connection(parameters)
+            if is_unchanged(connection):
+                return connection
+            connection.close()
+        self.restore_login()
+        return open_connection(parameters)
+
+    def restore_login(self) -> None:
+        """Takes back what the unprivileged login did to itself. Raises SandboxError where the server does not answer.
+
+        `connect()` does so by itself; this is for those who come over `url`.
+        """
+        names = {self._name(database): database for database in self._databases}
+        user = str(self._user["user"])
+        # Two sessions that change one role at a time get an error.
+        with self._restoring, closing(self.admin()) as admin:
+            admin.autocommit = True
+            for name in restore(admin, user, str(self._user["password"]), names.keys()):
+                self._hand_over(names[name])
+
+    def _hand_over(self, database: str) -> None:
+        with closing(self.admin(database)) as admin:
+            admin.autocommit = True
+            hand_over(admin, str(self._user["user"]))
 
     @property
     def has_files(self) -> bool:
@@ -105,21 +140,20 @@ class Sandbox:
         return f"postgresql://{user}:{password}@/{quote(self._name(database), safe='')}?{urlencode(where)}"
 
     def create_database(self, name: str, options: str = "") -> None:
-        """An empty database that the unprivileged login owns and nobody else may enter.
+        """An empty database for the unprivileged login, which nobody else may enter.
 
         `options` goes into CREATE DATABASE: a template and a locale; never a text from outside.
         """
         if name in self._databases:
             raise SandboxError(f"The throwaway PostgreSQL has a database {name} already.")
         full = sql.Identifier(self._name(name))
-        with self.admin() as connection:
+        with closing(self.admin()) as connection:
             connection.autocommit = True
-            owner = sql.Identifier(str(self._user["user"]))
             try:
-                statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(full, owner).as_string(connection)
+                statement = sql.SQL("CREATE DATABASE {}").format(full).as_string(connection)
                 connection.execute(f"{statement} {options}".encode())
                 self._databases.add(name)
-                connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(full))
+                self._hand_over(name)
             except psycopg.Error as error:
                 raise SandboxError(
                     f"The throwaway PostgreSQL cannot make a database {name}.",

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from advisor.model.catalog import Catalog
+from advisor.sandbox.rights import USER
 from advisor.sandbox.server import Sandbox
 
 _OPTION = re.compile(
@@ -59,12 +60,8 @@ def _make(connection: psycopg.Connection[tuple[object, ...]], name: str, data: P
                 os.chown(path, owner.st_uid, owner.st_gid)
     tablespace = sql.Identifier(name)
     connection.execute(sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(tablespace, sql.Literal(str(path))))
-    row = connection.execute(
-        "SELECT r.rolname FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = current_database()"
-    ).fetchone()
-    if row is not None:
-        grant = sql.SQL("GRANT CREATE ON TABLESPACE {} TO {}")
-        connection.execute(grant.format(tablespace, sql.Identifier(str(row[0]))))
+    grant = sql.SQL("GRANT CREATE ON TABLESPACE {} TO {}")
+    connection.execute(grant.format(tablespace, sql.Identifier(USER)))
 
 
 def _set(connection: psycopg.Connection[tuple[object, ...]], name: str, options: tuple[str, ...]) -> None:

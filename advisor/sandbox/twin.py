@@ -15,7 +15,7 @@ from advisor.sandbox.collations import database_options
 from advisor.sandbox.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.tablespaces import make_tablespaces
-from advisor.sandbox.twin_end_points import differing_ends, leaves
+from advisor.sandbox.twin_end_points import known_ends, leaves
 from advisor.sandbox.twin_estimates import btree_height, key_width
 from advisor.sandbox.twin_files import (
     Relation,
@@ -174,9 +174,9 @@ def _shapes(pairs: Iterable[_Pair]) -> Iterator[Shape]:
 def _with_ends(
     shapes: list[Shape], pairs: Iterable[_Pair], owner: psycopg.Connection[Any], folder: Path
 ) -> list[Shape]:
-    """The shapes, with leaves for the btrees whose real ends the histogram does not have."""
-    wanted = (differing_ends(p.table, p.indexes, p.relation) for p in pairs if p.relation.path)
-    pages = dict(leaves(owner, folder, [ended for ended in wanted if ended is not None]))
+    """The shapes, with leaves for the btrees whose real ends production knows."""
+    ends = (end for pair in pairs if pair.relation.path for end in known_ends(pair.table, pair.indexes))
+    pages = dict(leaves(owner, folder, ends))
     return [replace(shape, leaf=pages.get(shape.relation.oid)) for shape in shapes]
 
 

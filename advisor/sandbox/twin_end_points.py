@@ -1,6 +1,6 @@
-"""The real ends of indexed columns, where the histogram's are not: for ranges beyond what ANALYZE saw.
+"""The real ends of indexed columns, for ranges beyond what ANALYZE saw.
 
-A planner that compares with a histogram's first or last bound asks an index for the real minimum or maximum
+A planner that compares with a histogram's first or last bucket asks an index for the real minimum or maximum
 (`get_actual_variable_range` in utils/adt/selfuncs.c). It takes the value from the index's outermost tuple and looks
 into the table only where the visibility map does not say that everybody may see the row. So a twin's index gets a leaf
 with two tuples, and its table one bit: no row is needed. The statistics themselves stay as they are, as other
@@ -8,6 +8,7 @@ estimates (`mergejoinscansel`) read the histogram alone.
 """
 
 import secrets
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,82 +18,108 @@ import psycopg
 from psycopg import sql
 
 from advisor.model.catalog import Index, Table
+from advisor.model.names import QualifiedName
 from advisor.sandbox.gone import raise_if_gone
 from advisor.sandbox.twin_files import Relation
-from advisor.sandbox.twin_pages import BLOCK
+from advisor.sandbox.twin_pages import BLOCK, btree_leaf, leaf_tuples
 
 _MIN_BOUNDS = 3
 """With fewer the planner does not ask (`ineq_histogram_selectivity`)."""
 
+_VALUES_PER_INSERT = 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """A table of the twin, and those of its btrees whose ends are not the histogram's.
+class Ends:
+    """A btree of the twin, and the real ends of its leading column.
 
-    Attributes:
-        ends: (minimum, maximum) by column.
-        indexes: (oid, what its definition says after USING).
+    `kind` is the column's type: the server makes the tuples of all columns of one type at once.
     """
 
-    table: Relation
-    ends: Mapping[str, tuple[str, str]]
-    indexes: Sequence[tuple[int, str]]
+    index_oid: int
+    table: QualifiedName
+    column: str
+    kind: str
+    lowest: str
+    highest: str
+    descending: bool
 
 
-def differing_ends(table: Table, indexes: Iterable[tuple[Relation, Index]], relation: Relation) -> Ended | None:
-    """What `leaves` has to do for a table; None where the histograms' ends are the real ones."""
-    ends: dict[str, tuple[str, str]] = {}
-    wanted = []
+def known_ends(table: Table, indexes: Iterable[tuple[Relation, Index]]) -> Iterator[Ends]:
+    """The ends that production's planner would find in a table's indexes when it asks."""
     for here, index in indexes:
         name = index.keys[0].column if index.keys else None
-        if index.method != "btree" or index.end_points is None or name is None:
+        column = table.column(name) if name is not None else None
+        if index.method != "btree" or index.end_points is None or column is None or column.statistics is None:
             continue
-        column = table.column(name)
-        bounds = column.statistics.histogram if column and column.statistics else ()
-        if len(bounds) >= _MIN_BOUNDS and index.end_points != (bounds[0], bounds[-1]):
-            ends[name] = index.end_points
-            wanted.append((here.oid, index.definition.partition(" USING ")[2]))
-    return Ended(table=relation, ends=ends, indexes=tuple(wanted)) if wanted else None
+        if len(column.statistics.histogram) >= _MIN_BOUNDS:
+            yield Ends(
+                index_oid=here.oid,
+                table=table.name,
+                column=column.name,
+                kind=f"{column.type} {column.collation}",
+                lowest=index.end_points[0],
+                highest=index.end_points[1],
+                descending=index.keys[0].descending,
+            )
 
 
-def leaves(
-    owner: psycopg.Connection[Any], data_directory: Path, tables: Iterable[Ended]
-) -> Iterator[tuple[int, bytes]]:
-    """(oid of an index, the leaf page with its ends), made by the server from a scratch table of two rows.
+def leaves(owner: psycopg.Connection[Any], data_directory: Path, ends: Iterable[Ends]) -> Iterator[tuple[int, bytes]]:
+    """(oid of an index, the leaf page with its ends).
 
     `owner` is the unprivileged login's connection, in autocommit mode. Ends that the server does not take are left out.
     """
-    for ended in tables:
+    kinds: dict[str, list[Ends]] = defaultdict(list)
+    for one in ends:
+        kinds[one.kind].append(one)
+    for alike in kinds.values():
+        values = list(dict.fromkeys(value for one in alike for value in (one.lowest, one.highest)))
         try:
             with owner.transaction(force_rollback=True):
-                pages = list(_scratch(owner, data_directory, ended))
+                tuples = _tuples(owner, data_directory, alike[0], values)
         except psycopg.DatabaseError as error:
             raise_if_gone(owner, error)
             continue
-        yield from pages
+        for one in alike:
+            both = (one.highest, one.lowest) if one.descending else (one.lowest, one.highest)
+            if all(value in tuples for value in both):
+                yield one.index_oid, btree_leaf([tuples[value] for value in both])
 
 
-def _scratch(owner: psycopg.Connection[Any], data_directory: Path, ended: Ended) -> Iterator[tuple[int, bytes]]:
-    """Builds the table and its indexes, which go straight to their files: their second block is the leaf."""
-    table = sql.Identifier(ended.table.schema, f"advisor_scratch_{secrets.token_hex(4)}")
-    columns = sql.SQL(", ").join(map(sql.Identifier, ended.ends))
-    original = sql.Identifier(ended.table.schema, ended.table.name)
-    owner.execute(sql.SQL("CREATE TABLE {} AS SELECT * FROM {} WITH NO DATA").format(table, original))
-    row = sql.SQL(", ").join(sql.SQL("%s") for _ in ended.ends)
+def _tuples(
+    owner: psycopg.Connection[Any], data_directory: Path, like: Ends, values: Sequence[str]
+) -> Mapping[str, bytes]:
+    """The index tuples of values, made by the server: in an index that is only built, never kept.
+
+    Its second column is NULL, so that each tuple has a map of its NULLs: it is then a tuple of any index that begins
+    with the column, whatever further columns that has.
+    """
+    mark = secrets.token_hex(4)
+    table = sql.Identifier(like.table.schema, f"advisor_ends_{mark}")
+    name = f"advisor_tuples_{mark}"
     owner.execute(
-        sql.SQL("INSERT INTO {} ({}) VALUES ({}), ({})").format(table, columns, row, row),
-        [low for low, _ in ended.ends.values()] + [high for _, high in ended.ends.values()],
+        sql.SQL("CREATE TABLE {} AS SELECT {} AS k, NULL::boolean AS z FROM {} WITH NO DATA").format(
+            table, sql.Identifier(like.column), sql.Identifier(like.table.schema, like.table.name)
+        )
     )
-    for number, (oid, definition) in enumerate(ended.indexes):
-        name = f"advisor_scratch_{number}_{oid}"
-        # The definition is the server's own, of an index that the same login made.
-        index = sql.SQL("CREATE INDEX {} ON {} USING ").format(sql.Identifier(name), table).as_string(owner)
-        owner.execute((index + definition).encode())
-        where = sql.Identifier(ended.table.schema, name).as_string(owner)
-        found = owner.execute("SELECT pg_relation_filepath(%s::regclass)", [where]).fetchone()
-        assert found is not None
-        with (data_directory / found[0]).open("rb") as file:
-            file.seek(BLOCK)
-            page = file.read(BLOCK)
-        if len(page) == BLOCK:
-            yield oid, page
+    for start in range(0, len(values), _VALUES_PER_INSERT):
+        some = values[start : start + _VALUES_PER_INSERT]
+        rows = sql.SQL(", ").join(sql.SQL("({})").format(sql.Literal(value)) for value in some)
+        owner.execute(sql.SQL("INSERT INTO {} (k) VALUES {}").format(table, rows))
+    owner.execute(
+        sql.SQL("CREATE INDEX {} ON {} (k, z) WITH (deduplicate_items = off)").format(sql.Identifier(name), table)
+    )
+    by_place = dict(zip(_places(owner, table), values, strict=True))
+    where = sql.Identifier(like.table.schema, name).as_string(owner)
+    path = owner.execute("SELECT pg_relation_filepath(%s::regclass)", [where]).fetchone()
+    assert path is not None
+    pages = (data_directory / path[0]).read_bytes()
+    tuples = (found for start in range(BLOCK, len(pages), BLOCK) for found in leaf_tuples(pages[start : start + BLOCK]))
+    return {by_place[place]: data for place, data in tuples}
+
+
+def _places(owner: psycopg.Connection[Any], table: sql.Identifier) -> Iterator[tuple[int, int]]:
+    """(block, number within it) of the rows, in the order in which they were inserted."""
+    for (ctid,) in owner.execute(sql.SQL("SELECT ctid::text FROM {} ORDER BY ctid").format(table)):
+        block, _, number = ctid.strip("()").partition(",")
+        yield int(block), int(number)

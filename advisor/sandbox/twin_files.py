@@ -18,7 +18,7 @@ from psycopg.rows import class_row
 
 from advisor.model.catalog import GinMetapage
 from advisor.sandbox.host import Account, server_account
-from advisor.sandbox.twin_pages import BLOCK, brin_metapage, btree_chain, gin_metapage, visibility_map
+from advisor.sandbox.twin_pages import BLOCK, brin_metapage, btree_chain, btree_leaf, gin_metapage, visibility_map
 
 SEGMENT = 1 << 30
 """Bytes of a relation's file before the next one begins (`RELSEG_SIZE`, 1 GiB wherever a server is built as usual)."""
@@ -159,7 +159,7 @@ def _write_index(path: Path, shape: Shape) -> None:
     with path.open("r+b") as file:
         metapage = file.read(BLOCK)
         if shape.relation.method == "btree":
-            pages = btree_chain(metapage, shape.height, shape.leaf)
+            pages = btree_chain(metapage, shape.height, shape.leaf or btree_leaf(()))
         elif shape.relation.method == "gin" and shape.gin is not None:
             pages = gin_metapage(metapage, shape.gin)
         elif shape.relation.method == "brin":
