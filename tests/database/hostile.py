@@ -125,6 +125,13 @@ ATTACKS: tuple[Attack, ...] = (
             "role by set_config": "SELECT set_config('role', 'advisor_admin', false)",
             "a function with a role": "CREATE FUNCTION evil() RETURNS int LANGUAGE sql SET role = advisor_admin"
             " AS 'SELECT 1'; SELECT evil()",
+            "its database's defaults": "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET client_encoding = SQL_ASCII',"
+            " current_database()); END $$",
+            "its database closed": "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0',"
+            " current_database()); END $$",
+            "its database's name": "DO $$ BEGIN EXECUTE 'ALTER DATABASE victim RENAME TO other'; END $$",
+            "its database given away": "DO $$ BEGIN EXECUTE 'ALTER DATABASE victim OWNER TO CURRENT_USER'; END $$",
+            "another database": "DROP DATABASE victim",
             "ending the superuser's session": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE usename = 'advisor_admin'",
         },
@@ -139,12 +146,6 @@ ATTACKS: tuple[Attack, ...] = (
             "its own password": "DO $$ BEGIN EXECUTE 'ALTER ROLE CURRENT_USER PASSWORD ''x'''; END $$",
             "its own defaults": "DO $$ BEGIN EXECUTE 'ALTER ROLE CURRENT_USER SET statement_timeout = 1';"
             " EXECUTE 'ALTER ROLE CURRENT_USER SET default_transaction_read_only = on'; END $$",
-            "its database's defaults": "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET client_encoding = SQL_ASCII',"
-            " current_database()); EXECUTE format('ALTER DATABASE %I SET standard_conforming_strings = off',"
-            " current_database()); END $$",
-            "its database closed": "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0',"
-            " current_database()); EXECUTE format('REVOKE ALL ON DATABASE %I FROM CURRENT_USER',"
-            " current_database()); END $$",
             "SECURITY DEFINER": "CREATE FUNCTION evil() RETURNS text SECURITY DEFINER LANGUAGE sql"
             " AS 'SELECT current_user::text'; SELECT evil()",
             "DROP OWNED": "DROP OWNED BY CURRENT_USER",

@@ -5,10 +5,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import conninfo, errors
+from psycopg import errors
 
 from advisor.errors import SandboxError
-from advisor.sandbox.rights import restore
 from advisor.sandbox.server import Sandbox
 
 REFUSED = errors.InsufficientPrivilege
@@ -42,6 +41,11 @@ ATTACKS = {
     "file right": "GRANT pg_read_server_files TO advisor_user",
     "program right": "GRANT pg_execute_server_program TO CURRENT_USER",
     "a database": "CREATE DATABASE other",
+    "another of its databases": "DROP DATABASE sandbox",
+    "its database's name": "ALTER DATABASE sandbox RENAME TO other",
+    "its database's defaults": "ALTER DATABASE sandbox SET default_transaction_read_only = on",
+    "its database's connections": "ALTER DATABASE sandbox CONNECTION LIMIT 0",
+    "its database's door": "ALTER DATABASE sandbox ALLOW_CONNECTIONS false",
     "a tablespace": "CREATE TABLESPACE t LOCATION '/tmp'",
     "the configuration": "ALTER SYSTEM SET archive_command = 'id'",
     "reloading it": "SELECT pg_reload_conf()",
@@ -86,7 +90,7 @@ def test_neither_login_is_let_in_without_its_password(sandbox: Sandbox) -> None:
                 psycopg.connect(f"postgresql://{login}{password}@/sandbox?{where}")
 
 
-def test_the_user_owns_its_database(user: psycopg.Connection[Any]) -> None:
+def test_the_user_may_do_all_within_its_database(user: psycopg.Connection[Any]) -> None:
     user.execute("CREATE SCHEMA own; CREATE TABLE own.t (x int PRIMARY KEY); CREATE TABLE u (x text)")
     user.execute("INSERT INTO own.t SELECT generate_series(1, 100); ANALYZE own.t; CREATE TEMP TABLE v (x int)")
     user.execute("CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'")
@@ -96,6 +100,7 @@ def test_the_user_owns_its_database(user: psycopg.Connection[Any]) -> None:
         " WHERE rolname = current_user"
     ).fetchone()
     assert row == (False,) * 5
+    user.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE public.w (x int)")
 
 
 def test_the_user_may_load_rows_with_its_triggers_off(user: psycopg.Connection[Any]) -> None:
@@ -107,7 +112,8 @@ def test_the_user_may_load_rows_with_its_triggers_off(user: psycopg.Connection[A
 def test_the_superuser_looks_up_no_name_of_the_users(sandbox: Sandbox, user: psycopg.Connection[Any]) -> None:
     name = user.info.dbname
     user.execute("CREATE FUNCTION public.version() RETURNS text LANGUAGE sql AS $$SELECT 'trap'$$")
-    user.execute(f'ALTER DATABASE "{name}" SET search_path = public, pg_catalog'.encode())
+    with sandbox.admin() as admin:
+        admin.execute(f'ALTER DATABASE "{name}" SET search_path = public, pg_catalog'.encode())
     with sandbox.admin(name) as admin:
         row = admin.execute("SELECT version(), current_setting('is_superuser')").fetchone()
     assert row is not None
@@ -145,24 +151,56 @@ def test_the_url_opens_the_users_login(sandbox: Sandbox, database: str) -> None:
         assert connection.execute("SELECT current_user, current_database()").fetchone() == ("advisor_user", database)
 
 
-def test_what_the_login_does_to_itself_is_taken_back(sandbox: Sandbox, user: psycopg.Connection[Any]) -> None:
+ITS_OWN = {
+    "password": "ALTER ROLE CURRENT_USER PASSWORD 'mine'",
+    "time limit": "ALTER ROLE CURRENT_USER SET statement_timeout = 1",
+    "idle limit": "ALTER ROLE CURRENT_USER SET idle_session_timeout = 1",
+    "read only": "ALTER ROLE CURRENT_USER SET default_transaction_read_only = on",
+    "a library": "ALTER ROLE CURRENT_USER SET local_preload_libraries = 'never'",
+    "search_path": "ALTER ROLE CURRENT_USER SET search_path = evil, pg_catalog",
+    "in its database": 'ALTER ROLE CURRENT_USER IN DATABASE "{}" SET default_transaction_read_only = on',
+    "limits taken off": "ALTER ROLE CURRENT_USER RESET ALL",
+    "all it owns": "DROP OWNED BY CURRENT_USER",
+    "its own rights": 'REVOKE ALL ON DATABASE "{}" FROM CURRENT_USER',
+}
+
+
+@pytest.mark.parametrize("statement", ITS_OWN.values(), ids=ITS_OWN.keys())
+def test_what_the_login_does_to_itself_is_taken_back(
+    sandbox: Sandbox, user: psycopg.Connection[Any], statement: str
+) -> None:
     name = user.info.dbname
-    for statement in (
-        f'ALTER DATABASE "{name}" SET client_encoding = SQL_ASCII',
-        f'ALTER DATABASE "{name}" CONNECTION LIMIT 0',
-        f'ALTER ROLE CURRENT_USER IN DATABASE "{name}" SET default_transaction_read_only = on',
-        f'REVOKE ALL ON DATABASE "{name}" FROM CURRENT_USER',
-        "ALTER ROLE CURRENT_USER SET statement_timeout = 1",
-        "ALTER ROLE CURRENT_USER PASSWORD 'mine'",
-    ):
-        user.execute(statement.encode())
-    with pytest.raises(SandboxError):
-        sandbox.connect(name)
-    login = conninfo.conninfo_to_dict(sandbox.url)
+    user.execute(statement.format(name).encode())
+    for database in (name, sandbox.database):
+        with sandbox.connect(database) as again:
+            again.execute("CREATE SCHEMA IF NOT EXISTS public; CREATE TABLE public.t (x text)")
+            again.execute("SET session_replication_role = replica")
+            for setting, value in (("statement_timeout", "5min"), ("search_path", '"$user", public')):
+                assert again.execute(f"SHOW {setting}".encode()).fetchone() == (value,)
+            again.rollback()
+    with psycopg.connect(sandbox.url_of(name)) as by_url:
+        assert by_url.execute("SHOW default_transaction_read_only").fetchone() == ("off",)
+
+
+def test_rights_that_are_gone_come_back(sandbox: Sandbox, database: str) -> None:
+    with sandbox.admin(database) as admin:
+        admin.execute("DROP OWNED BY advisor_user")
+    for name in (database, sandbox.database):
+        with sandbox.connect(name) as again:
+            again.execute("CREATE TABLE public.t (x text); CREATE SCHEMA s; SET session_replication_role = replica")
+            again.rollback()
+
+
+def test_texts_are_taken_apart_as_ours(
+    sandbox: Sandbox, user: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    monkeypatch.setenv("PGOPTIONS", "-c standard_conforming_strings=off")
+    name = user.info.dbname
     with sandbox.admin() as admin:
-        admin.autocommit = True
-        restore(admin, str(login["user"]), str(login["password"]))
-    with sandbox.connect(name) as again:
-        again.execute("CREATE TABLE t (x text)")
-        for setting, value in (("client_encoding", "UTF8"), ("statement_timeout", "5min")):
-            assert again.execute(f"SHOW {setting}".encode()).fetchone() == (value,)
+        for setting in ("client_encoding = SQL_ASCII", "standard_conforming_strings = off"):
+            admin.execute(f'ALTER DATABASE "{name}" SET {setting}'.encode())
+    for opened in (sandbox.connect(name), sandbox.admin(name)):
+        with opened:
+            assert opened.execute("SHOW client_encoding").fetchone() == ("UTF8",)
+            assert opened.execute("SHOW standard_conforming_strings").fetchone() == ("on",)
