@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import secrets
 import shutil
 import socket
@@ -32,6 +33,13 @@ _LOCALES: tuple[tuple[str, ...], ...] = (
 """Best first. `LIKE 'x%'` may use a plain btree under the C collation and under the built-in provider's, which also
 compares bytes (`pg_locale_builtin.c`: collate_is_c), and hardly any production database is one of these: libc's
 C.UTF-8 plans like a language's collation and needs no language to be installed."""
+
+MEMORY_LIMIT_BYTES = 4 << 30
+"""Address space of one server process. A value may have 1 GiB (`MaxAllocSize` of utils/memutils.h), twice that while it
+grows; the shared buffers take 0.2 GiB, and what is left is more `work_mem` than a plan on synthesised rows uses."""
+
+MEMORY_FLOOR_BYTES = 1 << 30
+"""On a machine with less than twice this: a server under a smaller limit may not start parallel workers."""
 
 _START_S = 60
 _INITDB_S = 300
@@ -209,7 +217,7 @@ def start_server(bin_folder: Path, major: int, account: Account, lease: Lease, f
         (data / name).write_text(text)
     log = folder / "server.log"
     with log.open("wb") as output:
-        command = [str(bin_folder / "postgres"), "-D", str(data)]
+        command = _within_memory([str(bin_folder / "postgres"), "-D", str(data)])
         process = _spawn(command, account, lease, stdin=subprocess.DEVNULL, output=output.fileno())
     deadline = time.monotonic() + _START_S
     while not _is_ready(data):
@@ -221,6 +229,19 @@ def start_server(bin_folder: Path, major: int, account: Account, lease: Lease, f
             )
         time.sleep(_READY_POLL_S)
     return Server(data=data, host=str(host or "127.0.0.1"), port=port, password=password)
+
+
+def _within_memory(command: Sequence[str]) -> Sequence[str]:
+    """The command in a limited address space, which all that it starts inherits, where the system has such a limit.
+
+    An allocation beyond it is an "out of memory" of one statement (`AllocSetAlloc`, src/backend/utils/mmgr/aset.c),
+    where without it the system would end some process of its own choice. The process limits itself, by way of a
+    shell: to limit another user's, even root needs a capability that containers withhold.
+    """
+    half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    limits = [max(min(MEMORY_LIMIT_BYTES, half), MEMORY_FLOOR_BYTES), *resource.getrlimit(resource.RLIMIT_AS)]
+    limit = min(number for number in limits if number != resource.RLIM_INFINITY)
+    return ("/bin/sh", "-c", 'ulimit -S -v "$0" 2>/dev/null; exec "$@"', str(limit // 1024), *command)
 
 
 def _is_ready(data: Path) -> bool:

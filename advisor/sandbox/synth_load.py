@@ -1,7 +1,8 @@
 """The plan of one table within a load: its facts, the parents it may point to, and how many rows pass its checks."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +32,14 @@ from advisor.sql.quote import quote_name
 
 Connection = psycopg.Connection[Any]
 Warn = Callable[[str], None]
+Guard = Callable[[str], AbstractContextManager[None]]
+"""Entered around the work on a table or view, with its name as SQL."""
+
+
+def unguarded(_name: str) -> AbstractContextManager[None]:
+    """A guard that does nothing."""
+    return nullcontext()
+
 
 _CREATED = re.compile(
     r"(created|inserted|added|placed|ordered|occurred|logged|recorded|posted|published|received|registered|event)"
@@ -52,6 +61,8 @@ class Load:
     warn: Warn
     filled: dict[QualifiedName, int] = field(default_factory=dict)
     key_tables: int = 0
+    without: Collection[str] = ()
+    guard: Guard = unguarded
 
 
 def _facts(load: Load, shape: TableShape) -> dict[str, Facts]:

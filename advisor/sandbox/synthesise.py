@@ -6,7 +6,7 @@ planner itself assumes; 5 % NULLs of a nullable column; moments within the two y
 evenly over their parents.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from advisor.model.names import QualifiedName
 from advisor.model.profile import ColumnProfile, DataProfile, TableProfile
 from advisor.sandbox.synth_adversarial import adversarial_profile
 from advisor.sandbox.synth_facts import profile_of, scaled_rows
-from advisor.sandbox.synth_load import Connection, Load, Warn, must_not_be_null, plan_table
+from advisor.sandbox.synth_load import Connection, Guard, Load, Warn, must_not_be_null, plan_table, unguarded
 from advisor.sandbox.synth_shape import ForeignKey, TableShape, read_shapes
 from advisor.sandbox.synth_table import insert
 from advisor.sql.quote import quote_identifier, quote_literal, quote_name
@@ -28,8 +28,8 @@ ASSUMED_ROWS = 1_000
 SHORTFALL = 0.9
 """Fewer rows than this share of the wanted ones are worth a word."""
 
-LOAD_TIMEOUT_MS = 600_000
-"""A check of the user's own that never ends must not hang the run."""
+LOAD_TIMEOUT_MS = 300_000
+"""A check of the user's own that never ends must not hang the run. A million rows with ten indexes take a tenth."""
 
 
 def fill(
@@ -40,22 +40,29 @@ def fill(
     row_budget: int,
     seed: int = 0,
     warn: Warn | None = None,
+    without: Collection[str] = (),
+    guard: Guard = unguarded,
 ) -> Mapping[QualifiedName, int]:
     """Puts rows into the empty tables of the connected throwaway database; rows by table (partition roots only).
 
-    Give the login that owns the tables: user code (checks, index expressions) runs in it. Foreign keys are taken
-    off and put back, which checks every row; tables that have rows already keep them. All tables together get at
-    most about `row_budget` rows. `warn` gets one sentence for each thing that could not be had. Ends with VACUUM
-    ANALYZE. The same seed, profile and schema make the same rows (on the same day, where moments are assumed).
-    Raises psycopg.Error when the server fails.
+    Give the login that owns the tables: user code (checks, policies, index expressions) runs in it. Foreign keys are
+    taken off and put back, which checks every row; tables that have rows already keep them. All tables together get
+    at most about `row_budget` rows. `warn` gets one sentence for each thing that could not be had, user code that
+    fails among them. Ends with VACUUM ANALYZE. The same seed, profile and schema make the same rows (on the same day,
+    where moments are assumed).
+
+    `guard` is entered around the work on each table or view, with its name as SQL; those of `without` are left as
+    they are. Raises psycopg.Error when the session is lost: nothing was done then, or all but the last steps.
     """
     complain = warn or (lambda _: None)
     with _autocommit(connection):
         with connection.transaction():
             _prepare(connection, catalog)
             load = _start(connection, catalog, profile, row_budget, seed, complain)
+            load.without, load.guard = without, guard
+            _look(load)
             _run(load)
-        _settle(connection, load, complain)
+        _settle(load)
     return load.filled
 
 
@@ -67,17 +74,28 @@ def adversarial(
     variant: int,
     seed: int = 0,
     warn: Warn | None = None,
+    without: Collection[str] = (),
+    guard: Guard = unguarded,
 ) -> Mapping[QualifiedName, int]:
     """Replaces all rows by a small data set on which a wrong rewrite shows; rows by table.
 
     Even variants: NULLs wherever allowed, duplicates, ties and values at, just before and just after the workload's
     constants and the days, months and years around them. Odd variants: few rows, and every other table empty where
-    no foreign key needs it. Each number of the same parity is another draw.
+    no foreign key needs it. Each number of the same parity is another draw. The rest is as for `fill`.
     """
     clear(connection)
     tables = adversarial_profile(catalog, profile, variant)
     budget = sum(table.rows for table in tables.values()) + 1
-    return fill(connection, catalog, tables, row_budget=budget, seed=seed + 1 + variant, warn=warn)
+    return fill(
+        connection,
+        catalog,
+        tables,
+        row_budget=budget,
+        seed=seed + 1 + variant,
+        warn=warn,
+        without=without,
+        guard=guard,
+    )
 
 
 def clear(connection: Connection) -> None:
@@ -123,7 +141,7 @@ def _start(
     shapes, foreign_keys = read_shapes(connection)
     profiles = {name: _profile(catalog, profile, name) for name in shapes}
     wanted = scaled_rows({name: table.rows for name, table in profiles.items()}, row_budget)
-    load = Load(
+    return Load(
         connection=connection,
         shapes=shapes,
         profiles=_with_children_constants(profiles, foreign_keys),
@@ -132,12 +150,36 @@ def _start(
         seed=seed,
         warn=warn,
     )
-    for name, shape in shapes.items():
-        row = connection.execute(f"SELECT count(*) FROM (SELECT FROM {shape.sql} LIMIT 1) r".encode()).fetchone()
-        if row and row[0]:
-            kept = connection.execute(f"SELECT count(*) FROM {shape.sql}".encode()).fetchone()
-            load.filled[name] = int(kept[0]) if kept else 0
-    return load
+
+
+def _look(load: Load) -> None:
+    """Notes the rows that are there; a table that its own login cannot read (its policy fails) gets none."""
+    for name, shape in load.shapes.items():
+        if shape.sql in load.without:
+            load.filled[name] = 0
+            continue
+        with _named(load, shape.sql, f"No rows could be made for {name}") as done:
+            query = f"SELECT count(*) FROM (SELECT FROM {shape.sql} LIMIT 1) r"
+            row = load.connection.execute(query.encode()).fetchone()
+            if row and row[0]:
+                kept = load.connection.execute(f"SELECT count(*) FROM {shape.sql}".encode()).fetchone()
+                load.filled[name] = int(kept[0]) if kept else 0
+        if not done:
+            load.filled[name] = 0
+
+
+@contextmanager
+def _named(load: Load, name: str, problem: str) -> Iterator[list[None]]:
+    """A step in a savepoint: what the server has against it is told. The list has an element where it worked out."""
+    done: list[None] = []
+    try:
+        with load.guard(name), load.connection.transaction():
+            yield done
+        done.append(None)
+    except psycopg.Error as error:
+        if load.connection.broken:
+            raise
+        load.warn(f"{problem}: {' '.join(str(error).split())}.")
 
 
 def _profile(catalog: Catalog, profile: DataProfile, name: QualifiedName) -> TableProfile:
@@ -185,16 +227,15 @@ def _run(load: Load) -> None:
     connection = load.connection
     for key in load.foreign_keys:
         connection.execute(key.drop.encode())
-    todo = [name for name in _parents_first(load) if name not in load.filled]
-    for name in todo:
-        for statement in load.shapes[name].pause:
+    for name in [name for name in _parents_first(load) if name not in load.filled]:
+        shape = load.shapes[name]
+        for statement in shape.pause:
             connection.execute(statement.encode())
-    for name in todo:
-        load.filled[name] = _fill_table(load, load.shapes[name])
-    for name in todo:
-        for statement in load.shapes[name].resume:
+        load.filled[name] = _fill_table(load, shape)
+        with _named(load, shape.sql, f"The sequences of {name} were not set"):
+            _advance_sequences(connection, shape)
+        for statement in shape.resume:
             connection.execute(statement.encode())
-        _advance_sequences(connection, load.shapes[name])
     _put_back_foreign_keys(load)
 
 
@@ -217,19 +258,15 @@ def _parents_first(load: Load) -> list[QualifiedName]:
 
 def _fill_table(load: Load, shape: TableShape) -> int:
     """Rows put into the table; none, with a warning, where its rules cannot be met."""
-    wanted = load.wanted[shape.name]
-    try:
-        with load.connection.transaction():
-            plan = plan_table(load, shape, wanted)
-            for drop, _ in shape.indexes:
-                load.connection.execute(drop.encode())
-            rows = insert(load.connection, plan)
-            for _, create in shape.indexes:
-                load.connection.execute(create.encode())
-    except psycopg.Error as error:
-        if isinstance(error, psycopg.OperationalError) and not isinstance(error, psycopg.errors.ProgramLimitExceeded):
-            raise
-        load.warn(f"No rows could be made for {shape.name}: {' '.join(str(error).split())}.")
+    wanted, rows = load.wanted[shape.name], 0
+    with _named(load, shape.sql, f"No rows could be made for {shape.name}") as done:
+        plan = plan_table(load, shape, wanted)
+        for drop, _ in shape.indexes:
+            load.connection.execute(drop.encode())
+        rows = insert(load.connection, plan)
+        for _, create in shape.indexes:
+            load.connection.execute(create.encode())
+    if not done:
         return 0
     if rows < SHORTFALL * wanted:
         load.warn(f"{shape.name} has {rows} of {wanted} rows: its constraints leave no room for more.")
@@ -247,18 +284,37 @@ def _advance_sequences(connection: Connection, shape: TableShape) -> None:
 
 
 def _put_back_foreign_keys(load: Load) -> None:
-    """Adds the keys again, which checks them; rows that point nowhere (circles, shared columns) are mended first."""
-    for _ in range(3 * len(load.foreign_keys) + 1):
-        failed = None
+    """Adds the keys again, which checks them; rows that point nowhere (circles, shared columns) are mended first.
+
+    A key that cannot be checked at all is left off and named.
+    """
+    keys, turns = list(load.foreign_keys), 3 * len(load.foreign_keys)
+    while keys:
+        failed = keys[0]
         try:
             with load.connection.transaction():
-                for key in load.foreign_keys:
-                    failed = key
-                    load.connection.execute(key.add.encode())
-                return
-        except psycopg.errors.ForeignKeyViolation:
-            if failed is None or not _mend(load, failed):
+                for failed in keys:
+                    with load.guard(quote_name(failed.table)):
+                        load.connection.execute(failed.add.encode())
+            return
+        except psycopg.errors.ForeignKeyViolation as error:
+            turns -= 1
+            if turns >= 0 and _mended(load, failed):
+                continue
+            reason = str(error)
+        except psycopg.Error as error:
+            if load.connection.broken:
                 raise
+            reason = str(error)
+        keys.remove(failed)
+        load.warn(f"The foreign key {failed.name} of {failed.table} was left off: {' '.join(reason.split())}.")
+
+
+def _mended(load: Load, key: ForeignKey) -> bool:
+    changes: list[bool] = []
+    with _named(load, quote_name(key.table), f"The rows of {key.table} could not be mended"):
+        changes.append(_mend(load, key))
+    return any(changes)
 
 
 def _mend(load: Load, key: ForeignKey) -> bool:
@@ -282,30 +338,44 @@ def _mend(load: Load, key: ForeignKey) -> bool:
     return changed > 0
 
 
-def _settle(connection: Connection, load: Load, warn: Warn) -> None:
+def _settle(load: Load) -> None:
     """Materialized views refreshed, statistics gathered, pages marked all-visible."""
+    connection = load.connection
     views = connection.execute(
         "SELECT format('%I.%I', schemaname, matviewname) FROM pg_catalog.pg_matviews "
         "WHERE schemaname <> 'information_schema' AND schemaname !~ '^pg_'"
     ).fetchall()
-    todo = [name for (name,) in views]
-    for attempt in range(len(todo)):
-        todo = [name for name in todo if not _refreshed(connection, name, warn, last=attempt == len(views) - 1)]
-    tables = ", ".join([*(shape.sql for shape in load.shapes.values()), *(name for (name,) in views)])
-    if tables:
-        # Transactions share their commit's place in the log by 32: an ANALYZE that is not flushed keeps the rows of
-        # the tables after it from being seen as committed, and their pages from being all visible.
-        connection.execute("SET synchronous_commit = on")
-        connection.execute(f"VACUUM (ANALYZE) {tables}".encode())
-        connection.execute("RESET synchronous_commit")
+    names = [name for (name,) in views if name not in load.without]
+    todo = names
+    for attempt in range(len(names)):
+        todo = [name for name in todo if not _refreshed(load, name, last=attempt == len(names) - 1)]
+    # Transactions share their commit's place in the log by 32: an ANALYZE that is not flushed keeps the rows of
+    # the tables after it from being seen as committed, and their pages from being all visible.
+    connection.execute("SET synchronous_commit = on")
+    for table in (*(shape.sql for shape in load.shapes.values() if shape.sql not in load.without), *names):
+        told = _outside(load, table, f"VACUUM (ANALYZE) {table}")
+        if told is not None:
+            # A statistics object or an index expression fails: the visibility map needs neither.
+            _outside(load, table, f"VACUUM {table}")
+            load.warn(f"The statistics of {table} could not be gathered: {told}.")
+    connection.execute("RESET synchronous_commit")
 
 
-def _refreshed(connection: Connection, name: str, warn: Warn, *, last: bool) -> bool:
-    """Whether the view could be filled; one that reads another, still empty one, gets another turn."""
+def _outside(load: Load, name: str, statement: str) -> str | None:
+    """Runs a statement on a table or view outside of a transaction; what the server has against it."""
     try:
-        connection.execute(f"REFRESH MATERIALIZED VIEW {name}".encode())
-    except (psycopg.DataError, psycopg.ProgrammingError, psycopg.IntegrityError, psycopg.NotSupportedError) as error:
-        if last:
-            warn(f"The materialized view {name} could not be filled: {' '.join(str(error).split())}.")
-        return False
-    return True
+        with load.guard(name):
+            load.connection.execute(statement.encode())
+    except psycopg.Error as error:
+        if load.connection.broken:
+            raise
+        return " ".join(str(error).split())
+    return None
+
+
+def _refreshed(load: Load, name: str, *, last: bool) -> bool:
+    """Whether the view could be filled; one that reads another, still empty one, gets another turn."""
+    told = _outside(load, name, f"REFRESH MATERIALIZED VIEW {name}")
+    if told is not None and last:
+        load.warn(f"The materialized view {name} could not be filled: {told}.")
+    return told is None
