@@ -124,10 +124,14 @@ def twin(
     *,
     dsn: str | None = None,
     snapshot: str | None = None,
+    probes: bool = True,
     options: Options = Options(),  # noqa: B008 - an immutable value
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Iterator[tuple[Twin, tuple[Diagnostic, ...]]]:
     """The planner twin of a database or snapshot, as long as the context lasts, and what to know about it.
+
+    Args:
+        probes: ask a database's indexes for the least and the greatest value of their leading column.
 
     Raises:
         AdvisorError: the database, the snapshot or a server with reachable files is not to be had.
@@ -139,7 +143,7 @@ def twin(
     with server_expected(), ExitStack() as stack:
         target = _target(stack, options, dsn, None, snapshot)
         progress("Reading the catalog", 0, 1)
-        catalog = target.catalog(state, Workload())
+        catalog = target.catalog(state, Workload(), ends=probes)
         assert catalog is not None
         progress("Preparing a throwaway PostgreSQL", 0, 1)
         sandbox = target.sandbox(catalog)

@@ -31,10 +31,12 @@ def command(
     """
     from advisor.api import twin
 
-    options = Options(sandbox=sandbox, docker_image=docker_image, probes=not no_probes)
+    options = Options(sandbox=sandbox, docker_image=docker_image)
     with ExitStack() as stack:
         with progress(quiet) as shown:
-            opened, notes = stack.enter_context(twin(dsn=dsn, snapshot=snapshot, options=options, progress=shown))
+            opened, notes = stack.enter_context(
+                twin(dsn=dsn, snapshot=snapshot, probes=not no_probes, options=options, progress=shown)
+            )
         click.echo(opened.url)
         sandbox_name = f"PostgreSQL {opened.sandbox.server_version}, {opened.sandbox.provider}"
         catalog = opened.catalog

@@ -16,7 +16,6 @@ class Options:
 
     Attributes:
         sandbox: `auto`, `embedded`, `local`, `docker`, `off` or a server's URL.
-        probes: ask the database's indexes for the ends of their columns.
         docker_image: for a server in Docker; None: the official one of the target's major version.
         table_rows: believed row counts by table name (`orders` or `public.orders`).
         since_us, until_us: microseconds since the epoch; events outside are left out.
@@ -29,7 +28,6 @@ class Options:
     ignore: tuple[str, ...] = ()
     sandbox: str = "auto"
     docker_image: str | None = None
-    probes: bool = True
     table_rows: Mapping[str, int] = field(default_factory=dict)
     since_us: int | None = None
     until_us: int | None = None

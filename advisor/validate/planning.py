@@ -55,11 +55,12 @@ class Planned:
 
 
 def plan_queries(twin: Twin, queries: Sequence[Query], usages: Mapping[str, Usage]) -> Iterator[Planned]:
-    """Plans the queries with most time. Nothing is executed, everything is rolled back.
+    """Plans the queries on tables, those with most time. Nothing is executed, everything is rolled back.
 
     Raises SandboxError where the server is lost.
     """
-    chosen = sorted(queries, key=lambda query: (-query.total_us, -query.calls, query.id))[:MAX_QUERIES]
+    on_tables = [query for query in queries if query.id in usages and usages[query.id].tables]
+    chosen = sorted(on_tables, key=lambda query: (-query.total_us, -query.calls, query.id))[:MAX_QUERIES]
     with twin.connect() as connection:
         found = runnables(chosen, usages, connection, statistics_sampler(twin.catalog))
         for query in chosen:

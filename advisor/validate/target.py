@@ -49,9 +49,10 @@ class Target:
         """Whether there is a server behind the catalog, of which the version and the settings are known."""
         return self.dsn is not None or self.snapshot is not None
 
-    def catalog(self, state: RunState, workload: Workload) -> Catalog | None:
+    def catalog(self, state: RunState, workload: Workload, *, ends: bool = False) -> Catalog | None:
         """The catalog of the database, of the snapshot, or of the schema file loaded into the throwaway server.
 
+        With `ends` a database's indexes are asked for the real ends of their columns; a snapshot has what it has.
         Hashes in a snapshot that stand for the workload's own literals give way to these.
         """
         if self.snapshot is not None:
@@ -59,7 +60,7 @@ class Target:
         if self.dsn is not None:
             with closing(connect(self.dsn)) as connection:
                 catalog = read_catalog(connection)
-                return end_points(connection, catalog) if self.options.probes else catalog
+                return end_points(connection, catalog) if ends else catalog
         if self.schema is None:
             return None
         if self.options.sandbox == "off":

@@ -122,7 +122,8 @@ def test_a_unit_of_time_is_not_a_parameter_to_the_server(plans: Planner) -> None
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELECT pg_sleep($1)", "SELECT nothing FROM orders WHERE id = $1", "SELECT 1 FROM gone WHERE id = $1"]
+    "sql",
+    ["SELECT pg_sleep($1) FROM orders", "SELECT nothing FROM orders WHERE id = $1", "SELECT id FROM orders, gone"],
 )
 def test_what_cannot_be_planned_says_why(plans: Planner, sql: str) -> None:
     found = plans.plan(sql)
@@ -132,8 +133,13 @@ def test_what_cannot_be_planned_says_why(plans: Planner, sql: str) -> None:
 
 def test_nothing_is_executed(plans: Planner) -> None:
     plans.plan("DELETE FROM orders WHERE id = $1")
-    plans.plan("SELECT setval('orders_seq', $1)")
+    plans.plan("SELECT setval('orders_seq', $1) FROM orders")
     with closing(plans.twin.connect()) as connection:
         assert connection.execute("SELECT reltuples FROM pg_class WHERE relname = 'orders'").fetchone() == (50000,)
         temporary = "SELECT count(*) FROM pg_class WHERE relname LIKE 'advisor_sample%'"
         assert connection.execute(temporary).fetchone() == (0,)
+
+
+def test_what_reads_no_table_is_passed_over(plans: Planner) -> None:
+    query = Query(id="q", sql="SELECT now()", calls=1)
+    assert list(plan_queries(plans.twin, [query], {"q": usage_of(query.sql, plans.catalog)})) == []
