@@ -1,32 +1,30 @@
 """What to say when the throwaway server goes away in the middle of a run."""
 
-import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 
 from advisor.errors import SandboxError
-
-_T = TypeVar("_T")
-
-RESTART_S = 30
-"""A server whose session crashed starts anew by itself, in less than a second where the disk is not slow."""
-
-_POLL_S = 0.05
-_RESTARTING = re.compile(
-    r"in recovery|starting up|not yet accepting|terminated by another|server closed|because of crash", re.IGNORECASE
-)
+from advisor.sandbox.watched import Watched
 
 _GONE = ("57P", "08")
 """SQLSTATE classes of a server that shuts down or cannot be reached; a broken connection has no SQLSTATE at all."""
 
 
 def raise_if_gone(connection: psycopg.Connection[Any], error: psycopg.Error) -> None:
-    """Raises SandboxError where the error is not the statement's: the connection did not survive it."""
-    if connection.closed:
+    """Raises SandboxError where the server did not survive the error.
+
+    A watched session that did not is opened anew: the error is its statement's then, like any other.
+    """
+    if not connection.closed:
+        return
+    if not isinstance(connection, Watched):
+        raise server_gone(error) from error
+    try:
+        connection.renew()
+    except (psycopg.Error, SandboxError):
         raise server_gone(error) from error
 
 
@@ -46,21 +44,6 @@ def server_expected() -> Iterator[None]:
         if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(_GONE):
             raise server_gone(error) from error
         raise
-
-
-def reopened(opening: Callable[[], _T]) -> _T:
-    """What `opening` gives, once more after a session was lost: a server that starts anew after a crash is waited for.
-
-    Raises the SandboxError or psycopg.OperationalError of `opening` where the server does not come back.
-    """
-    deadline = time.monotonic() + RESTART_S
-    while True:
-        try:
-            return opening()
-        except (SandboxError, psycopg.OperationalError) as refusal:
-            if time.monotonic() > deadline or not _RESTARTING.search(f"{refusal} {getattr(refusal, 'why', '')}"):
-                raise
-        time.sleep(_POLL_S)
 
 
 def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:

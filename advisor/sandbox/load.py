@@ -12,9 +12,9 @@ import psycopg
 
 from advisor.errors import EmptyInput, InputError, SandboxError, SqlError
 from advisor.sandbox.extensions import create_extension
-from advisor.sandbox.gone import reopened
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.watch import Watch
+from advisor.sandbox.watched import reopened
 from advisor.sql.comments import COMMENT_TOKENS
 from advisor.sql.parse import parse_one, scan
 from advisor.sql.quote import quote_identifier

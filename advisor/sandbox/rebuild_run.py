@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 
 from advisor.errors import SandboxError
-from advisor.sandbox.gone import reopened
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.watch import Watch
+from advisor.sandbox.watched import reopened
 
 STATEMENT_LIMIT_S = 20
 """No honest statement on empty tables takes that long; a materialised view's query or a partition's bound may try."""

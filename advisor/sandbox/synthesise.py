@@ -28,8 +28,8 @@ ASSUMED_ROWS = 1_000
 SHORTFALL = 0.9
 """Fewer rows than this share of the wanted ones are worth a word."""
 
-LOAD_TIMEOUT_MS = 300_000
-"""A check of the user's own that never ends must not hang the run. A million rows with ten indexes take a tenth."""
+LOAD_TIMEOUT_MS = 120_000
+"""Of one statement: a check of the user's own that never ends must not hang the run."""
 
 
 def fill(

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -21,6 +22,15 @@ _POLL_S = 0.2
 
 _DISK_SHARE = 0.5
 """Of the disk that was free at the start: the rest is the user's. `temp_file_limit` knows nothing of tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A statement under way: its session's process, and its end in terms of `time.monotonic`."""
+
+    pid: int
+    limit_s: float
+    deadline: float
 
 
 class Watch:
@@ -36,7 +46,7 @@ class Watch:
         self.ended: str | None = None
         self._sandbox = sandbox
         self._lock = threading.Lock()
-        self._running: tuple[int, float] | None = None
+        self._running: _Running | None = None
         self._stop = threading.Event()
         self._free_bytes = self._free()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -50,10 +60,14 @@ class Watch:
         self._thread.join()
 
     @contextmanager
-    def statement(self, connection: psycopg.Connection[Any]) -> Iterator[None]:
-        """Around one statement: where it overruns, its session is ended and it fails with psycopg.OperationalError."""
+    def statement(self, connection: psycopg.Connection[Any], limit_s: float | None = None) -> Iterator[None]:
+        """Around one statement: where it overruns, its session is ended and it fails with psycopg.OperationalError.
+
+        `limit_s`: another limit than the watch's.
+        """
         self.ended = None
-        self._running = connection.info.backend_pid, time.monotonic() + self.limit_s
+        limit = self.limit_s if limit_s is None else limit_s
+        self._running = _Running(connection.info.backend_pid, limit, time.monotonic() + limit)
         try:
             yield
         finally:
@@ -67,14 +81,14 @@ class Watch:
                 reason = self._reason()
                 if reason is not None and self._running is not None:
                     self.ended = reason
-                    self._terminate(self._running[0])
+                    self._terminate(self._running.pid)
                     self._running = None
 
     def _reason(self) -> str | None:
         if self._running is None:
             return None
-        if time.monotonic() > self._running[1]:
-            return f"it took longer than {self.limit_s:g} s"
+        if time.monotonic() > self._running.deadline:
+            return f"it took longer than {self._running.limit_s:g} s"
         free = self._free()
         if free is not None and self._free_bytes is not None and free < self._free_bytes * (1 - _DISK_SHARE):
             return "it filled half of the disk that was free"

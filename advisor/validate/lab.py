@@ -1,8 +1,9 @@
 """The bench a run's advice is tried on: one throwaway server, the schema on it, and rows like production's."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -13,8 +14,17 @@ from advisor.model.profile import ColumnProfile, DataProfile
 from advisor.sandbox.load import load_schema
 from advisor.sandbox.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.synthesise import adversarial, fill
+from advisor.sandbox.synth_load import Warn
+from advisor.sandbox.synthesise import LOAD_TIMEOUT_MS, adversarial, fill
+from advisor.sandbox.watch import Watch
+from advisor.sandbox.watched import Watched, reopened
 from advisor.sql.quote import quote_identifier
+from advisor.validate.measure import GRACE_S
+
+Rows = Mapping[QualifiedName, int]
+
+TABLE_LIMIT_S = LOAD_TIMEOUT_MS / 1000 + GRACE_S
+"""For the rows of one table: its statements end by their own limit before, unless its code refuses."""
 
 SMALL_VARIANTS = 2
 """Small data sets: one of NULLs, duplicates, ties and boundary values, and one that is sparse."""
@@ -44,12 +54,15 @@ class Lab:
     rows: Mapping[QualifiedName, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
-    def connect(self, database: str | None = None) -> psycopg.Connection:
+    def connect(self, database: str | None = None) -> Watched:
         """A connection of the unprivileged login to the filled database (or a named one), in autocommit mode.
 
         Names and moments mean what they mean to the catalog's own sessions.
         """
-        connection = self.sandbox.connect(database or self.database)
+        return Watched(self.sandbox, lambda: self._session(database or self.database))
+
+    def _session(self, database: str) -> psycopg.Connection:
+        connection = self.sandbox.connect(database)
         connection.autocommit = True
         path = ", ".join(map(quote_identifier, self.catalog.search_path))
         connection.execute("SELECT set_config('search_path', %s, false)", [path])
@@ -77,9 +90,7 @@ def datasets(lab: Lab, boundaries: Boundaries | None = None) -> Iterator[Sequenc
             lab.sandbox.create_database(name)
             stack.callback(lab.sandbox.drop_database, name)
             build_schema(lab.sandbox, name, lab.catalog, lab.schema)
-            with lab.sandbox.connect(name) as owner:
-                owner.autocommit = True
-                adversarial(owner, lab.catalog, profile, variant=variant)
+            make_rows(lab.sandbox, name, partial(adversarial, catalog=lab.catalog, profile=profile, variant=variant))
             connections.append(stack.enter_context(lab.connect(name)))
         yield connections
 
@@ -108,10 +119,8 @@ def open_lab(
     """Builds the schema in a database of its own and fills it; the caller closes the sandbox."""
     sandbox.create_database(database)
     warnings = list(build_schema(sandbox, database, catalog, schema))
-    # Over the unprivileged login: CHECKs and index expressions are code of the schema's.
-    with sandbox.connect(database) as owner:
-        owner.autocommit = True
-        rows = fill(owner, catalog, profile, row_budget=row_budget, warn=warnings.append)
+    work = partial(fill, catalog=catalog, profile=profile, row_budget=row_budget, warn=warnings.append)
+    rows = make_rows(sandbox, database, work, warnings.append)
     return Lab(
         sandbox=sandbox,
         database=database,
@@ -121,6 +130,44 @@ def open_lab(
         rows=rows,
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+@dataclass(slots=True)
+class _Guard:
+    """The watch over each table's rows; `at` is the one last worked on, as SQL."""
+
+    watch: Watch
+    owner: psycopg.Connection
+    at: str = ""
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        self.at = name
+        with self.watch.statement(self.owner):
+            yield
+
+
+def make_rows(sandbox: Sandbox, database: str, work: Callable[..., Rows], warn: Warn = lambda _: None) -> Rows:
+    """What `work` (`fill` or `adversarial`) puts into a database, by the unprivileged login, watched from outside.
+
+    CHECKs and index expressions are code of the schema's: a table on which they end the session, or refuse to end,
+    gets no rows and is named. Raises SandboxError or psycopg.OperationalError where the server is lost.
+    """
+    without: list[str] = []
+    with Watch(sandbox, limit_s=TABLE_LIMIT_S) as watch:
+        while True:
+            owner = reopened(partial(sandbox.connect, database))
+            guard = _Guard(watch, owner)
+            try:
+                return work(owner, without=tuple(without), guard=guard)
+            except psycopg.OperationalError as error:
+                if not owner.broken or not guard.at or guard.at in without:
+                    raise
+                without.append(guard.at)
+                reason = watch.ended or " ".join(str(error).split())
+                warn(f"No rows could be made for {guard.at}: its session was ended: {reason}.")
+            finally:
+                owner.close()
 
 
 def scale_notice(lab: Lab) -> str | None:

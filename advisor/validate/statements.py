@@ -10,6 +10,7 @@ from advisor.model.advice import IndexNeed
 from advisor.model.names import QualifiedName
 from advisor.model.usage import Usage
 from advisor.model.workload import Query, Sample
+from advisor.sandbox.gone import raise_if_gone
 from advisor.sql.bind import count_parameters, has_parameters, inline_parameters
 from advisor.sql.parameters import parameter_uses
 from advisor.sql.vet import vet_statement
@@ -42,7 +43,7 @@ def runnables(
 ) -> dict[str, Runnable]:
     """Every query that is understood, by id. Parameters without values get some from the rows of the sampler.
 
-    `connection` is the unprivileged login's, in autocommit mode. Raises psycopg.OperationalError where it is lost.
+    `connection` is the unprivileged login's, in autocommit mode. Raises SandboxError where the server is lost.
     """
     values = Values(connection, sampler)
     found = {}
@@ -76,9 +77,8 @@ def _runnable(query: Query, usage: Usage, values: Values) -> Runnable:
             found = list(_with_values(sample, query, usage, values))
         except SqlError as error:
             reason = error.what
-        except psycopg.OperationalError:
-            raise
         except psycopg.Error as error:
+            raise_if_gone(values.connection, error)
             reason = error.diag.message_primary or str(error).splitlines()[0]
         else:
             refused = [vetted.reason for text in found if (vetted := vet_statement(text)).reason is not None]

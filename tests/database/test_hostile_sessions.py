@@ -1,0 +1,98 @@
+"""Code in a schema that ends sessions or refuses to end: the run goes on, and says what was not tested."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from advisor.api import analyze
+from advisor.sandbox import watched
+from advisor.sandbox.server import Sandbox
+from advisor.sandbox.watched import Watched
+from advisor.validate import lab, measure
+from advisor.validate.measure import execute, plan_only
+from tests.database.test_hostile_runs import INNOCENT, INNOCENT_QUERY, ROWS, is_advised, log_of
+
+STUBBORN = (
+    "LOOP BEGIN PERFORM pg_catalog.pg_sleep(1000); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; RETURN 1"
+)
+ENDING = "PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()); RETURN 1"
+IDLE = "PERFORM pg_catalog.set_config('idle_in_transaction_session_timeout', '1', false); RETURN 1"
+CODE = {"a loop that is not cancelled": STUBBORN, "the end of its session": ENDING, "an idle timeout": IDLE}
+FUNCTION = "CREATE FUNCTION evil() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $f$ BEGIN {}; END $f$;"
+
+
+@pytest.fixture(autouse=True)
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "RUN_TIMEOUT_MS", 300)
+    monkeypatch.setattr(measure, "GRACE_S", 0.2)
+    monkeypatch.setattr(lab, "TABLE_LIMIT_S", 1.0)
+    monkeypatch.setattr(watched, "STATEMENT_LIMIT_S", 2.0)
+
+
+@pytest.fixture
+def session(sandbox: Sandbox, database: str) -> Iterator[Watched]:
+    def opening() -> psycopg.Connection:
+        connection = sandbox.connect(database)
+        connection.autocommit = True
+        connection.execute("SET search_path = s, public")
+        return connection
+
+    with Watched(sandbox, opening) as opened:
+        opened.execute("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 1 AS x; ANALYZE s.t")
+        yield opened
+
+
+@pytest.mark.parametrize("code", [STUBBORN, ENDING], ids=["a loop that is not cancelled", "the end of its session"])
+@pytest.mark.parametrize("volatility", ["IMMUTABLE", "VOLATILE"])
+def test_a_statement_that_takes_its_session_along(session: Watched, code: str, volatility: str) -> None:
+    session.execute(FUNCTION.replace("IMMUTABLE", volatility).format(code).encode())
+    lost = session.info.backend_pid
+    found = execute(session, "SELECT x FROM t WHERE evil() = 1")
+    assert (found.error or "").startswith("its session was ended: ")
+    assert ("it took longer than" in (found.error or "")) == (code == STUBBORN)
+    assert found.measure.ms is None
+    assert session.info.backend_pid != lost
+    assert execute(session, "SELECT x FROM t").error is None
+
+
+def test_a_session_that_another_one_ended_is_not_the_statements_fault(session: Watched, sandbox: Sandbox) -> None:
+    with sandbox.connect(session.info.dbname) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 1000)", (session.info.backend_pid,))
+    assert plan_only(session, "SELECT x FROM t").error is None
+    with session.transaction(force_rollback=True):
+        session.execute("CREATE TABLE s.u ()")
+    assert plan_only(session, "SELECT FROM s.u").error == 'relation "s.u" does not exist'
+
+
+def test_a_session_whose_server_crashed_comes_back(session: Watched) -> None:
+    with session.transaction(), pytest.raises(psycopg.OperationalError):
+        session.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert session.broken
+    session.renew()
+    assert session.execute("SHOW search_path").fetchone() == ("s, public",)
+
+
+PLANTED = {
+    "a check": "ALTER TABLE own ADD CHECK (evil() = 1) NOT VALID",
+    "an index expression": "CREATE INDEX ON own ((id + evil()))",
+    "a policy": "ALTER TABLE own ENABLE ROW LEVEL SECURITY; ALTER TABLE own FORCE ROW LEVEL SECURITY;"
+    " CREATE POLICY p ON own USING (evil() = 1)",
+    "a domain": "CREATE DOMAIN d AS int CHECK (evil() = 1); ALTER TABLE own ADD e d",
+    "a view": "CREATE MATERIALIZED VIEW v AS SELECT evil() AS x, id FROM own WITH NO DATA",
+}
+
+
+@pytest.mark.parametrize("where", PLANTED)
+@pytest.mark.parametrize("what", CODE)
+def test_planted_code_costs_its_own_table_alone(tmp_path: Path, where: str, what: str) -> None:
+    log, schema = tmp_path / "postgresql.log", tmp_path / "schema.sql"
+    own = "CREATE TABLE own (id int);"
+    schema.write_text(f"{INNOCENT} {own} {FUNCTION.format(CODE[what])} {PLANTED[where]};")
+    queries = [INNOCENT_QUERY.format(number) for number in range(20)]
+    log.write_text(log_of([*queries, *["SELECT id FROM own WHERE id = 1 AND evil() = 1"] * 20]))
+    report = analyze([str(log)], schema=str(schema), options=ROWS)
+    assert is_advised(report)
+    if what != "an idle timeout":
+        assert any("its session was ended" in one.message for one in report.diagnostics)
