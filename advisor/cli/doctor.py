@@ -58,13 +58,14 @@ def _lines(found: "Examination") -> Iterator[str]:
         yield ""
     if found.grants:
         yield "The smallest script that grants what is missing; run it as a superuser:"
-        yield from (f"  {line}" if line else "" for line in found.grants.rstrip("\n").split("\n"))
+        # Without its comments: the line above says the same.
+        yield from (f"  {line}" for line in found.grants.splitlines() if line and not line.startswith("--"))
         yield ""
     needs = {check.needs for section in found.sections for check in section.checks if check.fix}
     if needs & {"reload", "restart"}:
         yield "ALTER SYSTEM is for a superuser (on a hosted service: its parameter group)."
         if "reload" in needs:
-            yield "Then: SELECT pg_reload_conf();"
+            yield "After the last one: SELECT pg_reload_conf();"
         yield ""
     yield from provider_lines(found.providers)
 

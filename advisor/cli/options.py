@@ -28,7 +28,8 @@ def shared_options(default_fail_on: FailOn) -> Callable[[_F], _F]:
         option("--ignore", metavar="CODES", default="", help="Not these rules."),
         option("--sandbox", default="auto", metavar="WHERE", help="auto, embedded, local, docker, off or a URL."),
         option("--docker-image", metavar="IMAGE", help="The image for a server in Docker."),
-        option("--no-probes", is_flag=True, help="As of twin and snapshot; analyze and check never probe."),
+        # Accepted, so that a setting for snapshot and twin may stand for all commands; these never probe.
+        option("--no-probes", is_flag=True, hidden=True),
         option("--table-rows", metavar="T=N,…", default="", help="Rows of tables, where nothing else tells."),
         option("--since", metavar="TIME", help="Leave out what is earlier (ISO 8601; UTC without a zone)."),
         option("--until", metavar="TIME", help="Leave out what is later."),

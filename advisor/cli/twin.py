@@ -2,6 +2,7 @@
 
 import select
 from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,11 @@ from advisor.cli.options import option
 from advisor.cli.progress import progress
 from advisor.errors import SandboxError
 from advisor.model.options import Options
+
+if TYPE_CHECKING:
+    from advisor.sandbox.twin import Twin
+
+_CARE = "Only EXPLAIN there: CREATE INDEX, ANALYZE or VACUUM give a table the size of an empty one. Ctrl-C ends it."
 
 
 @click.command("twin")
@@ -26,8 +32,9 @@ def command(
 
     Prints its URL as the first line and stays until Ctrl-C. EXPLAIN there
     answers as the database itself would; its tables are empty, so EXPLAIN
-    ANALYZE tells nothing. Indexes made there are empty, too: analyze tells
-    what an index would do.
+    ANALYZE tells nothing. Leave it as it is: CREATE INDEX, ANALYZE and VACUUM
+    put the sizes of empty tables in place of your own. analyze tells what an
+    index would do.
     """
     from advisor.api import twin
 
@@ -38,13 +45,16 @@ def command(
                 twin(dsn=dsn, snapshot=snapshot, probes=not no_probes, options=options, progress=shown)
             )
         click.echo(opened.url)
-        sandbox_name = f"PostgreSQL {opened.sandbox.server_version}, {opened.sandbox.provider}"
-        catalog = opened.catalog
-        head = f"Plans like {catalog.database} on PostgreSQL {catalog.server_version} ({sandbox_name}). Ctrl-C ends it."
-        for text in () if quiet else (*(note.message for note in notes), head):
+        for text in () if quiet else (*(note.message for note in notes), _head(opened), _CARE):
             for line in wrapped(text, margin="  "):
                 click.echo(line, err=True)
         with closing(opened.connect()) as connection:
             # On an idle connection the server has nothing to say, until it goes away.
             select.select([connection.fileno()], [], [])
     raise SandboxError("The twin's server has stopped.", hint="Run the command again.")
+
+
+def _head(opened: "Twin") -> str:
+    catalog, sandbox = opened.catalog, opened.sandbox
+    server = f"{sandbox.provider} PostgreSQL {sandbox.server_version}"
+    return f"Plans like {catalog.database} on PostgreSQL {catalog.server_version}; this is {server}, without rows."

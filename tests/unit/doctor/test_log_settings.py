@@ -38,6 +38,8 @@ def test_a_well_set_up_server_lacks_nothing() -> None:
         ({"log_min_duration_statement": "-1", "log_duration": "on", "log_statement": "mod"}, "missing"),
         ({"log_min_duration_statement": "-1", "log_duration": "on", "log_statement": "all"}, "good"),
         ({"log_min_duration_statement": "250"}, "weak"),
+        ({"log_min_duration_statement": "101"}, "weak"),
+        ({"log_min_duration_statement": "100"}, "good"),
         ({"log_min_duration_statement": "0"}, "good"),
     ],
 )
@@ -85,6 +87,14 @@ def test_auto_explain_that_logs_nothing() -> None:
     silent = judged({"auto_explain.log_min_duration": "-1"})["auto_explain"]
     assert silent.status == "missing"
     assert not any("LOAD" in line or "libraries" in line for line in silent.fix)
+
+
+@pytest.mark.parametrize("duration", ["-1", "250"])
+def test_durations_are_good_once_the_advice_is_followed(duration: str) -> None:
+    (fix,) = judged({"log_min_duration_statement": duration})["log_min_duration_statement"].fix
+    set_ms = re.fullmatch(r"ALTER SYSTEM SET log_min_duration_statement = '(\d+)ms';", fix)
+    assert set_ms is not None
+    assert judged({"log_min_duration_statement": set_ms[1]})["log_min_duration_statement"].status == "good"
 
 
 def test_what_the_role_may_not_see_is_not_called_missing() -> None:
