@@ -1,5 +1,6 @@
 """The planner twin: a database without rows whose planner answers as the one a catalog was read from."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,6 +50,15 @@ _NOT_PLANNER_SETTINGS = frozenset(
     }
 )
 """Settings in a catalog that tell about the server, and that no plan of a table's owner depends on."""
+
+_PLANNER_SETTING = re.compile(
+    r"(?:enable_|geqo|jit|cpu_|parallel_|(?:min|max)_parallel_)[a-z_]*|[a-z_]+_page_cost|TimeZone|constraint_exclusion"
+    r"|cursor_tuple_fraction|debug_parallel_query|default_statistics_target|force_parallel_mode|plan_cache_mode"
+    r"|(?:effective|maintenance)_io_concurrency|effective_cache_size|(?:from|join)_collapse_limit|hash_mem_multiplier"
+    r"|recursive_worktable_factor|work_mem"
+)
+"""The names that a catalog's reading asks for. A snapshot may hold any other, and what the superuser sets for a
+database need not be harmless: `session_preload_libraries` loads code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +238,9 @@ def _apply_settings(admin: psycopg.Connection[Any], catalog: Catalog, database: 
     settings["search_path"] = ", ".join(map(quote_identifier, catalog.search_path)) or '""'
     refused = []
     for name, value in settings.items():
+        if name != "search_path" and not _PLANNER_SETTING.fullmatch(name):
+            refused.append(name)
+            continue
         statement = sql.SQL("ALTER DATABASE {} SET {} = {}").format(
             sql.Identifier(database), sql.Identifier(name), sql.SQL(value) if name == "search_path" else value
         )

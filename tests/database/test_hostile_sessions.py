@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from advisor.api import analyze
-from advisor.sandbox import watched
+from advisor.sandbox import load, watched
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.watched import Watched
 from advisor.validate import lab, measure
@@ -19,7 +19,6 @@ STUBBORN = (
 )
 ENDING = "PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()); RETURN 1"
 IDLE = "PERFORM pg_catalog.set_config('idle_in_transaction_session_timeout', '1', false); RETURN 1"
-CODE = {"a loop that is not cancelled": STUBBORN, "the end of its session": ENDING, "an idle timeout": IDLE}
 FUNCTION = "CREATE FUNCTION evil() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $f$ BEGIN {}; END $f$;"
 
 
@@ -27,6 +26,7 @@ FUNCTION = "CREATE FUNCTION evil() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $f$
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "RUN_TIMEOUT_MS", 300)
     monkeypatch.setattr(measure, "GRACE_S", 0.2)
+    monkeypatch.setattr(load, "STATEMENT_LIMIT_S", 1)
     monkeypatch.setattr(lab, "TABLE_LIMIT_S", 1.0)
     monkeypatch.setattr(watched, "STATEMENT_LIMIT_S", 2.0)
 
@@ -75,24 +75,24 @@ def test_a_session_whose_server_crashed_comes_back(session: Watched) -> None:
 
 
 PLANTED = {
-    "a check": "ALTER TABLE own ADD CHECK (evil() = 1) NOT VALID",
-    "an index expression": "CREATE INDEX ON own ((id + evil()))",
-    "a policy": "ALTER TABLE own ENABLE ROW LEVEL SECURITY; ALTER TABLE own FORCE ROW LEVEL SECURITY;"
-    " CREATE POLICY p ON own USING (evil() = 1)",
-    "a domain": "CREATE DOMAIN d AS int CHECK (evil() = 1); ALTER TABLE own ADD e d",
-    "a view": "CREATE MATERIALIZED VIEW v AS SELECT evil() AS x, id FROM own WITH NO DATA",
+    "a check": "ALTER TABLE own ADD CHECK (evil_at(id) = 1)",
+    "an index expression": "CREATE INDEX ON own ((id + evil_at(id)))",
+    "a domain": "CREATE DOMAIN d AS int CHECK (evil_at(VALUE) = 1); ALTER TABLE own ADD e d",
+    "a view": "CREATE MATERIALIZED VIEW v AS SELECT evil_at(x) FROM generate_series(1, 1) x WITH NO DATA",
 }
+AT = "CREATE FUNCTION evil_at(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $f$ BEGIN {}; END $f$;"
 
 
-@pytest.mark.parametrize("where", PLANTED)
-@pytest.mark.parametrize("what", CODE)
+@pytest.mark.parametrize(
+    ("where", "what"), [*zip(PLANTED, [STUBBORN, ENDING] * 2, strict=True), ("a check", ENDING), ("a check", IDLE)]
+)
 def test_planted_code_costs_its_own_table_alone(tmp_path: Path, where: str, what: str) -> None:
     log, schema = tmp_path / "postgresql.log", tmp_path / "schema.sql"
-    own = "CREATE TABLE own (id int);"
-    schema.write_text(f"{INNOCENT} {own} {FUNCTION.format(CODE[what])} {PLANTED[where]};")
+    code = FUNCTION.format(what) + AT.format(what)
+    schema.write_text(f"{INNOCENT} CREATE TABLE own (id int); {code} {PLANTED[where]};")
     queries = [INNOCENT_QUERY.format(number) for number in range(20)]
     log.write_text(log_of([*queries, *["SELECT id FROM own WHERE id = 1 AND evil() = 1"] * 20]))
     report = analyze([str(log)], schema=str(schema), options=ROWS)
     assert is_advised(report)
-    if what != "an idle timeout":
-        assert any("its session was ended" in one.message for one in report.diagnostics)
+    told = [one.message for one in report.diagnostics if "its session was ended" in one.message]
+    assert bool(told) == (what != IDLE)
