@@ -19,6 +19,7 @@ STUBBORN = (
 )
 ENDING = "PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()); RETURN 1"
 IDLE = "PERFORM pg_catalog.set_config('idle_in_transaction_session_timeout', '1', false); RETURN 1"
+NAMES = {STUBBORN: "a loop that is not cancelled", ENDING: "the end of its session", IDLE: "an idle timeout"}
 FUNCTION = "CREATE FUNCTION evil() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $f$ BEGIN {}; END $f$;"
 
 
@@ -44,7 +45,7 @@ def session(sandbox: Sandbox, database: str) -> Iterator[Watched]:
         yield opened
 
 
-@pytest.mark.parametrize("code", [STUBBORN, ENDING], ids=["a loop that is not cancelled", "the end of its session"])
+@pytest.mark.parametrize("code", [STUBBORN, ENDING], ids=NAMES.get)
 @pytest.mark.parametrize("volatility", ["IMMUTABLE", "VOLATILE"])
 def test_a_statement_that_takes_its_session_along(session: Watched, code: str, volatility: str) -> None:
     session.execute(FUNCTION.replace("IMMUTABLE", volatility).format(code).encode())
@@ -66,7 +67,7 @@ def test_a_session_that_another_one_ended_is_not_the_statements_fault(session: W
     assert plan_only(session, "SELECT FROM s.u").error == 'relation "s.u" does not exist'
 
 
-def test_a_session_whose_server_crashed_comes_back(session: Watched) -> None:
+def test_a_lost_session_comes_back_with_its_settings(session: Watched) -> None:
     with session.transaction(), pytest.raises(psycopg.OperationalError):
         session.execute("SELECT pg_terminate_backend(pg_backend_pid())")
     assert session.broken
@@ -84,7 +85,9 @@ AT = "CREATE FUNCTION evil_at(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $f$
 
 
 @pytest.mark.parametrize(
-    ("where", "what"), [*zip(PLANTED, [STUBBORN, ENDING] * 2, strict=True), ("a check", ENDING), ("a check", IDLE)]
+    ("where", "what"),
+    [*zip(PLANTED, [STUBBORN, ENDING] * 2, strict=True), ("a check", ENDING), ("a check", IDLE)],
+    ids=lambda one: NAMES.get(one, one),
 )
 def test_planted_code_costs_its_own_table_alone(tmp_path: Path, where: str, what: str) -> None:
     log, schema = tmp_path / "postgresql.log", tmp_path / "schema.sql"
