@@ -31,7 +31,7 @@ from advisor.model.report import Diagnostic, Report, ReportedPlan
 from advisor.model.snapshot import Snapshot, ValuesMode
 from advisor.model.workload import Workload
 from advisor.sandbox.gone import server_expected
-from advisor.sandbox.twin import Twin, open_twin
+from advisor.sandbox.twin import Twin, open_twin, protect
 from advisor.sources.pg_stat_statements import Availability
 from advisor.sources.pg_stat_statements import read as read_statistics
 from advisor.sql.quote import quote_identifier
@@ -148,6 +148,7 @@ def twin(
         progress("Preparing a throwaway PostgreSQL", 0, 1)
         sandbox = target.sandbox(catalog)
         opened = open_twin(sandbox, catalog)
+        protect(opened)
         state.diagnose("warning", (*catalog.warnings, *opened.warnings, *([sandbox.notice] if sandbox.notice else ())))
         yield opened, state.report().diagnostics
 

@@ -97,14 +97,23 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _share(missing: int, total: int, what: str) -> str:
+    """What of it is lacking, else all of it."""
+    return f"{missing or total} of {_counted(total, what)}"
+
+
 def _select(role: Row, tables: Sequence[Row]) -> Iterator[Privilege]:
     missing = [row for row in tables if not row["readable"]]
     if tables:
         yield Privilege(
-            name=f"SELECT on {len(tables) - len(missing)} of {len(tables)} tables",
+            name=f"SELECT on {_share(len(missing), len(tables), 'table')}",
             held=not missing,
             gives="distribution of values in columns, real ends of indexed columns",
-            lacking=f"{len(missing)} tables get default selectivities: their column statistics are hidden.",
+            lacking=f"{_counted(len(missing), 'table')} get default selectivities: their column statistics are hidden.",
             grant=_read_grant(role, missing),
         )
 
@@ -115,10 +124,10 @@ def _usage(role: Row, tables: Sequence[Row]) -> Iterator[Privilege]:
     closed = {row["schema"] for row in missing}
     if missing:
         yield Privilege(
-            name=f"USAGE on {len(schemas) - len(closed)} of {len(schemas)} schemas",
+            name=f"USAGE on {_share(len(closed), len(schemas), 'schema')}",
             held=False,
             gives="real ends of indexed columns",
-            lacking=f"Conditions beyond the last ANALYZE are estimated less well on {len(missing)} tables.",
+            lacking=f"Conditions beyond the last ANALYZE are estimated less well on {_counted(len(missing), 'table')}.",
             grant=_read_grant(role, missing),
         )
 
@@ -130,7 +139,7 @@ def _row_security(role: Row, tables: Sequence[Row]) -> Iterator[Privilege]:
             name="BYPASSRLS",
             held=False,
             gives="column statistics of tables with row security",
-            lacking=f"Row security hides the column statistics of {len(filtered)} tables from this role.",
+            lacking=f"Row security hides the column statistics of {_counted(len(filtered), 'table')} from this role.",
             grant=f"ALTER ROLE {quote_identifier(role['name'])} BYPASSRLS;",
         )
 
@@ -140,10 +149,10 @@ def _index_expressions(role: Row, tables: Sequence[Row]) -> Iterator[Privilege]:
     missing = [row for row in concerned if not (row["owned"] or role["reads_all_data"] or role["superuser"])]
     if concerned:
         yield Privilege(
-            name=f"pg_read_all_data or ownership, for {len(concerned)} tables with expression indexes",
+            name=f"pg_read_all_data or ownership, for {_counted(len(concerned), 'table')} with expression indexes",
             held=not missing,
             gives="distribution of the values of index expressions",
-            lacking=f"Conditions on indexed expressions of {len(missing)} tables get default selectivities.",
+            lacking=f"Indexed expressions of {_counted(len(missing), 'table')} get default selectivities.",
             grant=_read_all_data(role),
         )
 
@@ -153,10 +162,10 @@ def _extended(role: Row, tables: Sequence[Row]) -> Iterator[Privilege]:
     missing = [row for row in concerned if not (row["owned"] or role["reads_extended_data"])]
     if concerned:
         yield Privilege(
-            name=f"pg_read_all_data or ownership, for {len(concerned)} tables with statistics objects",
+            name=f"pg_read_all_data or ownership, for {_counted(len(concerned), 'table')} with statistics objects",
             held=not missing,
             gives="extended statistics (CREATE STATISTICS)",
-            lacking=f"Columns of {len(missing)} tables count as independent although statistics objects say otherwise.",
+            lacking=f"Columns of {_counted(len(missing), 'table')} count as independent: their objects are hidden.",
             grant=_read_all_data(role),
         )
 
@@ -168,7 +177,7 @@ def _ranges(role: Row, tables: Sequence[Row]) -> Iterator[Privilege]:
             name="SELECT on pg_statistic",
             held=role["reads_pg_statistic"],
             gives="statistics of range columns, which pg_stats shows from PostgreSQL 17 on",
-            lacking=f"Conditions on range columns of {len(concerned)} tables get default selectivities.",
+            lacking=f"Conditions on range columns of {_counted(len(concerned), 'table')} get default selectivities.",
             grant=_read_all_data(role)
             or f"GRANT SELECT ON pg_catalog.pg_statistic TO {quote_identifier(role['name'])};",
         )
@@ -191,7 +200,7 @@ def _of_the_server(role: Row) -> Iterator[Privilege]:
         grant=f"GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system() TO {grantee};",
     )
     yield Privilege(
-        name="superuser, with the extension pageinspect",
+        name="the extension pageinspect" if role["superuser"] else "superuser, with the extension pageinspect",
         held=role["superuser"] and role["has_pageinspect"],
         gives="heights of btrees, counts of GIN indexes",
         lacking="Both are estimated from the sizes of the indexes.",

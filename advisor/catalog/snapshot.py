@@ -186,7 +186,13 @@ def _damaged(name: str, why: str) -> InputError:
 
 
 def _begins(data: bytes) -> str:
-    return f"It begins with {data[:40]!r}." if data else "It is empty."
+    """What the file is instead, as far as its beginning tells."""
+    if not data:
+        return "It is empty."
+    if data.startswith(b"PGDMP"):
+        return "It is an archive of pg_dump's (pg_restore -f schema.sql makes SQL of it, for --schema)."
+    first = data[:40].decode("ascii", errors="replace").split("\n")[0]
+    return f'It begins with "{first}".' if first.isprintable() and first.strip() else "It is something else."
 
 
 def read_snapshot(path: str | Path) -> Snapshot:

@@ -28,7 +28,7 @@ def missing_evidence(rule: Rule, evidence: Evidence) -> str | None:
     """Why the rule cannot run on this evidence; None where it can."""
     workload = evidence.workload
     reasons: dict[Need, tuple[bool, str]] = {
-        "catalog": (evidence.catalog is not None, "no catalog: give --dsn or --schema"),
+        "catalog": (evidence.catalog is not None, "no catalog: give --dsn, --snapshot or --schema"),
         "workload": (bool(workload.queries), "no statements in the input"),
         "plans": (bool(workload.plans), "no plans in the input"),
         "timings": (any(query.timed_calls for query in workload.queries), "no durations in the input"),
@@ -36,7 +36,7 @@ def missing_evidence(rule: Rule, evidence: Evidence) -> str | None:
         "migrations": (bool(evidence.migrations), "no migrations in the input"),
         "tables": (
             bool(workload.plans) or (evidence.catalog is not None and bool(workload.queries)),
-            "neither plans nor statements with a catalog: give --dsn or --schema",
+            "neither plans nor statements with a catalog (--dsn, --snapshot or --schema)",
         ),
     }
     return next((reasons[need][1] for need in sorted(rule.needs) if not reasons[need][0]), None)

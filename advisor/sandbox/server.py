@@ -187,8 +187,8 @@ def planner_notice(major: int, target_major: int | None) -> str | None:
     fetch = f"advisor sandbox install {target_major}, or " if target_major in MAJORS else ""
     return (
         f"The target runs PostgreSQL {target_major}, the throwaway server {major}: their planners may choose "
-        f"differently. For the same one: {fetch}install PostgreSQL {target_major}'s server on this machine, or use "
-        "--sandbox docker."
+        f"differently. For the same one: --sandbox auto where advisor sandbox list has PostgreSQL {target_major}; else "
+        f"{fetch}install its server on this machine, or use --sandbox docker."
     )
 
 

@@ -61,6 +61,10 @@ _PLANNER_SETTING = re.compile(
 database need not be harmless: `session_preload_libraries` loads code."""
 
 
+_KEEPER = sql.Identifier("advisor_twin_keeper")
+"""Owns the tables of a twin that others are let in to; nobody can log in as it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Twin:
     """An open twin: plan there, do not run; its tables look full to the planner and hold nothing.
@@ -230,6 +234,28 @@ def _index_shape(relation: Relation, index: Index, storage: Storage, table: Tabl
         height = btree_height(shape.pages, key_width(index, table)) if index.method == "btree" else 0
     heap = table.storage.pages if table.storage else None
     return replace(shape, height=height, gin=index.gin, heap_pages=heap or 0)
+
+
+def protect(twin: Twin) -> None:
+    """Takes the tables from the unprivileged login, which may then plan and no more.
+
+    ANALYZE, VACUUM or CREATE INDEX of a curious hand would replace production's numbers by those of empty tables.
+    Plans stay the same: a role that may read a table is shown its statistics, and policies are switched off.
+    """
+    with twin.sandbox.admin(twin.database) as admin, twin.sandbox.connect(twin.database) as connection:
+        user = sql.Identifier(connection.info.user)
+        admin.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(_KEEPER))
+        filtered = admin.execute("SELECT oid::regclass::text FROM pg_catalog.pg_class WHERE relrowsecurity")
+        for (table,) in filtered.fetchall():
+            admin.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY".encode())
+        admin.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(user, _KEEPER))
+        schemas = admin.execute(
+            "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'"
+        )
+        for name in [sql.Identifier(name) for (name,) in schemas.fetchall()]:
+            admin.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(name, user))
+            for what in ("SELECT, INSERT, UPDATE, DELETE ON ALL TABLES", "USAGE ON ALL SEQUENCES"):
+                admin.execute(sql.SQL("GRANT " + what + " IN SCHEMA {} TO {}").format(name, user))
 
 
 def _apply_settings(admin: psycopg.Connection[Any], catalog: Catalog, database: str) -> list[str]:

@@ -13,6 +13,9 @@ MAX_LOSS = 0.05
 TIME_NOISE = 0.5
 """Medians of two equal runs differed by up to half on a busy two-core machine; time alone decides only beyond that."""
 
+BLOCKS_FLOOR = 8
+"""A look-up through an index touches about as many: a statement that touches fewer found nothing to do."""
+
 TIME_FLOOR_MS = 1.0
 """Differences under a millisecond are the server's start-up work, not the query's."""
 
@@ -54,6 +57,16 @@ def regresses(before: Measure, after: Measure) -> bool:
     slower = after.ms - before.ms >= TIME_FLOOR_MS and _saved(before.ms, after.ms) < -TIME_NOISE
     more_blocks = _saved(before.buffers, after.buffers) < -MAX_LOSS and after.ms >= before.ms
     return slower or (more_blocks and after.ms - before.ms >= TIME_FLOOR_MS)
+
+
+def tells_little(before: Measure) -> bool:
+    """Whether a statement did so little that its run says nothing about one that finds rows."""
+    return before.buffers is not None and before.buffers < BLOCKS_FLOOR
+
+
+def saves_cost(before: Measure, after: Measure) -> bool:
+    """Whether the planner's cost falls by at least `MIN_GAIN`."""
+    return _saved(before.cost, after.cost) >= MIN_GAIN
 
 
 def compare(

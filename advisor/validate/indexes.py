@@ -11,7 +11,7 @@ from advisor.indexes.ddl import plain_create
 from advisor.model.advice import IndexCandidate, Measure, Verdict, VerdictStatus
 from advisor.model.names import QualifiedName
 from advisor.sandbox.gone import raise_if_gone
-from advisor.validate.gain import compare, gains, regresses, total
+from advisor.validate.gain import compare, gains, regresses, saves_cost, tells_little, total
 from advisor.validate.lab import Lab
 from advisor.validate.measure import Measured, execute, plan_only
 from advisor.validate.statements import Runnable
@@ -212,6 +212,9 @@ def _judge(bench: _Bench, before: Mapping[str, Measured], after: Mapping[str, Me
     slower = [m.query_id for m in each if regresses(m.before, m.after)]
     if slower:
         return replace(verdict, status="regressed", reason=f"it slows down query {', '.join(slower)}")
+    if all(tells_little(before[query_id].measure) for query_id in after) and saves_cost(old, new):
+        reason = "planned, not proven by running: its queries find nothing to do on the rows here"
+        return replace(verdict, status="predicted", method="what-if", reason=reason)
     if not gains(old, new):
         return replace(verdict, status="no_gain", reason="it saves less than 10 % of the blocks and of the time")
     executed = new.ms is not None and old.ms is not None

@@ -76,8 +76,12 @@ def plan_queries(twin: Twin, queries: Sequence[Query], usages: Mapping[str, Usag
                 statements=tuple(text for text, _ in planned),
                 plans=tuple(plan for _, plan in planned),
                 generic=generic,
-                reason=None if planned or generic else next(iter(errors), runnable.reason or problem),
+                reason=None if planned or generic else _sentence(next(iter(errors), runnable.reason or problem)),
             )
+
+
+def _sentence(reason: str | None) -> str:
+    return f"{(reason or 'it has no runnable text').rstrip('.')}."
 
 
 def _generic_plan(connection: psycopg.Connection, query: Query) -> tuple[Plan | None, str | None]:

@@ -72,14 +72,17 @@ class TwinOpinions:
             if planned.statements and planned.query_id in trial.candidate.query_ids
         ]
         if not queries:
-            return trial
+            return replace(
+                trial, notes=(*trial.notes, "Production's planner was not asked: no query could be planned.")
+            )
         after = {q.query_id: [plan_only(connection, text) for text in q.statements] for q in queries}
         used = any(names & answer.indexes for answers in after.values() for answer in answers)
         before = {q.query_id: mean_of([_measured(plan.root.total_cost) for plan in q.plans]).measure for q in queries}
-        total_before, total_after, per_query = compare(
-            before, {name: mean_of(answers).measure for name, answers in after.items()}, self.weights
-        )
-        prices = f"cost {_price(total_before)} without it, {_price(total_after)} with it"
+        after_measures = {name: mean_of(answers).measure for name, answers in after.items()}
+        total_before, total_after, per_query = compare(before, after_measures, self.weights)
+        each = dict.fromkeys(self.weights, 1.0)
+        one_before, one_after, _ = compare(before, after_measures, each)
+        prices = f"cost {_price(one_before)} without it, {_price(one_after)} with it"
         if trial.verdict.status == "not_tested":
             if not used or not gains(total_before, total_after):
                 return trial
@@ -137,6 +140,6 @@ def twin_opinions(target: Target, state: RunState, evidence: Evidence) -> TwinOp
     failed = [one.reason for one in planned.values() if one.plan is None]
     if failed:
         share = f"{len(failed)} of {len(planned)} queries"
-        state.diagnose("info", [f"{share} could not be planned on the planner twin; the first: {failed[0]}."])
+        state.diagnose("info", [f"{share} could not be planned on the planner twin; the first: {failed[0]}"])
     weights = {query.id: float(max(query.calls, 1)) for query in queries}
     return TwinOpinions(twin=twin, id=TWIN_ID, planned=planned, weights=weights)
