@@ -31,7 +31,7 @@ from advisor.model.report import Diagnostic, Report, ReportedPlan
 from advisor.model.snapshot import Snapshot, ValuesMode
 from advisor.model.workload import Workload
 from advisor.sandbox.gone import server_expected
-from advisor.sandbox.twin import Twin, open_twin, protect
+from advisor.sandbox.twin.open import Twin, open_twin, protect
 from advisor.sources.pg_stat_statements import Availability
 from advisor.sources.pg_stat_statements import read as read_statistics
 from advisor.sql.quote import quote_identifier

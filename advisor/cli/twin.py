@@ -13,7 +13,7 @@ from advisor.errors import SandboxError
 from advisor.model.options import Options
 
 if TYPE_CHECKING:
-    from advisor.sandbox.twin import Twin
+    from advisor.sandbox.twin.open import Twin
 
 _CARE = "Only EXPLAIN there: CREATE INDEX, ANALYZE or VACUUM give a table the size of an empty one. Ctrl-C ends it."
 

@@ -13,7 +13,7 @@ from advisor.doctor.log_settings import judge_settings
 from advisor.doctor.server import ServerFacts, judge_sandboxes, judge_statements, read_server
 from advisor.model.options import Options
 from advisor.model.snapshot import Privilege
-from advisor.sandbox.at_hand import Provider, providers
+from advisor.sandbox.programs.at_hand import Provider, providers
 from advisor.workload.read import read_workload
 
 
@@ -66,6 +66,7 @@ def examine(
 def _server(dsn: str, there: tuple[Provider, ...]) -> tuple[ServerFacts, str, list[Section]]:
     with connect(dsn) as connection:
         try:
+            connection.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
             facts = read_server(connection)
         except psycopg.Error as error:
             raise connection_lost(error) from None

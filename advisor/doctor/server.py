@@ -9,9 +9,9 @@ from psycopg import sql
 
 from advisor.doctor.check import Check
 from advisor.doctor.log_settings import Settings, add_library
-from advisor.sandbox.at_hand import Provider
-from advisor.sandbox.extensions import ALLOWED, UNNEEDED
-from advisor.sandbox.fetched import MAJORS
+from advisor.sandbox.programs.at_hand import Provider
+from advisor.sandbox.programs.fetched import MAJORS
+from advisor.sandbox.schema.extensions import ALLOWED, UNNEEDED
 from advisor.sql.own import MARK
 
 _STATEMENTS = "pg_stat_statements"

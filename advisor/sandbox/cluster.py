@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.errors import SandboxError
-from advisor.sandbox.binaries import Binaries, wheel_libraries
 from advisor.sandbox.host import Account, may_enter
 from advisor.sandbox.interrupts import held_signals
+from advisor.sandbox.programs.binaries import Binaries, wheel_libraries
+from advisor.sandbox.programs.tree import open_to_readers, publish, tree_stamp
 from advisor.sandbox.register import DATA, Lease
 from advisor.sandbox.rights import ADMIN, setup_statements
 from advisor.sandbox.settings import access_rules, server_settings
-from advisor.sandbox.tree import open_to_readers, publish, tree_stamp
 
 LAYOUT = 1
 """Counts up when the template's content changes, so that an older one is not taken."""

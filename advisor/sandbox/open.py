@@ -11,8 +11,6 @@ from typing import Any
 from psycopg import sql
 
 from advisor.errors import SandboxError, UsageError
-from advisor.sandbox import binaries as programs
-from advisor.sandbox.binaries import Binaries
 from advisor.sandbox.cluster import (
     Server,
     make_data,
@@ -23,9 +21,11 @@ from advisor.sandbox.cluster import (
 )
 from advisor.sandbox.docker import open_docker
 from advisor.sandbox.docker_engine import default_image, image_at_hand
-from advisor.sandbox.fetched import MAJORS, fetched
 from advisor.sandbox.given import open_given
 from advisor.sandbox.host import cache_folder, server_account, temp_folder
+from advisor.sandbox.programs import binaries as programs
+from advisor.sandbox.programs.binaries import Binaries
+from advisor.sandbox.programs.fetched import MAJORS, fetched
 from advisor.sandbox.register import DATA, Lease, new_lease, reap
 from advisor.sandbox.rights import ADMIN, USER
 from advisor.sandbox.server import ProviderName, Sandbox, open_connection, planner_notice

@@ -83,8 +83,8 @@ ON r.oid OPERATOR(pg_catalog.=) s.setrole WHERE r.rolname OPERATOR(pg_catalog.=)
 def restore(admin: psycopg.Connection[Any], user: str, password: str, databases: Collection[str]) -> Sequence[str]:
     """Takes back what the unprivileged login may do to itself, so that it gets in again.
 
-    PostgreSQL lets every role change its own password and defaults (ALTER ROLE, in a DO block as well). Those of `databases` that it may no longer enter come back: `hand_over` is for them.
-    `admin` is in autocommit mode.
+    PostgreSQL lets every role change its own password and defaults (ALTER ROLE, in a DO block as well). Those of
+    `databases` that it may no longer enter come back: `hand_over` is for them. `admin` is in autocommit mode.
     """
     role = sql.Identifier(user)
     admin.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from advisor.errors import SandboxError
-from advisor.sandbox.fetched import MAJORS
+from advisor.sandbox.programs.fetched import MAJORS
 from advisor.sandbox.rights import hand_over, is_unchanged, restore
 
 ProviderName = Literal["embedded", "local", "fetched", "docker", "url"]

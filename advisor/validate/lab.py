@@ -11,11 +11,11 @@ import psycopg
 from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
 from advisor.model.profile import ColumnProfile, DataProfile
-from advisor.sandbox.load import load_schema
-from advisor.sandbox.rebuild import rebuild
+from advisor.sandbox.rows.load import Warn
+from advisor.sandbox.rows.synthesise import LOAD_TIMEOUT_MS, adversarial, fill
+from advisor.sandbox.schema.load import load_schema
+from advisor.sandbox.schema.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.synth_load import Warn
-from advisor.sandbox.synthesise import LOAD_TIMEOUT_MS, adversarial, fill
 from advisor.sandbox.watch import Watch
 from advisor.sandbox.watched import Watched, reopened
 from advisor.sql.quote import quote_identifier

@@ -12,7 +12,7 @@ from advisor.model.usage import Usage
 from advisor.model.workload import Query
 from advisor.plans.parse import parse_plans
 from advisor.sandbox.gone import raise_if_gone
-from advisor.sandbox.twin import Twin
+from advisor.sandbox.twin.open import Twin
 from advisor.sql.bind import count_parameters
 from advisor.sql.parameters import parameter_uses
 from advisor.sql.vet import vet_statement
@@ -61,7 +61,7 @@ def plan_queries(twin: Twin, queries: Sequence[Query], usages: Mapping[str, Usag
     """
     on_tables = [query for query in queries if query.id in usages and usages[query.id].tables]
     chosen = sorted(on_tables, key=lambda query: (-query.total_us, -query.calls, query.id))[:MAX_QUERIES]
-    with twin.connect() as connection:
+    with twin.watched() as connection:
         found = runnables(chosen, usages, connection, statistics_sampler(twin.catalog))
         for query in chosen:
             runnable = found.get(query.id)

@@ -1,7 +1,6 @@
 """What production's planner, on the twin, makes of the indexes that were tried on rows."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -10,8 +9,8 @@ from advisor.indexes.ddl import plain_create
 from advisor.model.advice import IndexCandidate, Measure, Verdict
 from advisor.model.catalog import Table
 from advisor.model.evidence import Evidence
-from advisor.sandbox.twin import Twin
-from advisor.sandbox.what_if import WhatIf, WhatIfIndex
+from advisor.sandbox.twin.open import Twin
+from advisor.sandbox.twin.what_if import WhatIf, WhatIfIndex
 from advisor.validate.gain import compare, gains
 from advisor.validate.indexes import GOOD, IndexTrial, mean_of
 from advisor.validate.lab import Lab
@@ -39,7 +38,7 @@ class TwinOpinions:
         wanted = [trial for trial in trials if trial.verdict.status in (*GOOD, "not_tested")]
         if not wanted:
             return tuple(trials)
-        with WhatIf(self.twin) as what_if, closing(self.twin.connect()) as connection:
+        with WhatIf(self.twin) as what_if, self.twin.watched() as connection:
             added = what_if.add([self._what_if(trial.candidate, trial.verdict, lab) for trial in wanted])
             made = {one.name: one.names for one in added if one.refused is None}
             good = [t.candidate.name for t in wanted if t.candidate.name in made and t.verdict.status in GOOD]

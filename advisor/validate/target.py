@@ -19,10 +19,10 @@ from advisor.model.options import Options
 from advisor.model.report import SandboxUse
 from advisor.model.snapshot import Snapshot
 from advisor.model.workload import Workload
-from advisor.sandbox.load import load_schema
 from advisor.sandbox.open import open_sandbox
+from advisor.sandbox.schema.load import load_schema
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin import Twin, open_twin
+from advisor.sandbox.twin.open import Twin, open_twin
 from advisor.validate.lab import ROW_BUDGET, Lab, open_lab, scale_notice
 from advisor.validate.state import RunState
 

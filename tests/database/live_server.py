@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 
-from advisor.sandbox.binaries import Binaries
 from advisor.sandbox.cluster import usable_binaries
 from advisor.sandbox.host import Account, cache_folder, server_account
+from advisor.sandbox.programs.binaries import Binaries
 from advisor.sandbox.register import new_lease
 
 PASSWORD = "n0t-to-be-$een!"

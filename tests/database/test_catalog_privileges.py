@@ -12,7 +12,7 @@ from advisor.catalog.privileges import grant_script, read_privileges
 from advisor.catalog.read import read_catalog
 from advisor.model.catalog import Catalog
 from advisor.model.snapshot import Privilege
-from advisor.sandbox import binaries
+from advisor.sandbox.programs import binaries
 from tests.database.live_server import PASSWORD, LiveServer, live_server
 
 ROLES = f"""

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from advisor.doctor.check import Check
 from advisor.doctor.examine import Examination, examine
 from advisor.report import schemas
-from advisor.sandbox import binaries
+from advisor.sandbox.programs import binaries
 from tests.database.live_server import PASSWORD, URL_PASSWORD, LiveServer, advise, live_server
 
 POOR = {

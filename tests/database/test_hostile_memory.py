@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from advisor.sandbox import cluster
-from advisor.sandbox.load import load_schema
 from advisor.sandbox.open import open_sandbox
+from advisor.sandbox.schema.load import load_schema
 from advisor.sandbox.server import Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits what a process may allocate")

@@ -12,8 +12,8 @@ import pytest
 from advisor.api import analyze, check
 from advisor.model.options import Options
 from advisor.model.report import Report
-from advisor.sandbox import load
 from advisor.sandbox.host import server_account
+from advisor.sandbox.schema import load
 from advisor.sql.split import split
 from tests.database.hostile import ATTACKS, Attack
 

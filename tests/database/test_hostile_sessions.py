@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from advisor.api import analyze
-from advisor.sandbox import load, watched
+from advisor.sandbox import watched
+from advisor.sandbox.schema import load
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.watched import Watched
 from advisor.validate import lab, measure

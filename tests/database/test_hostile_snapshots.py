@@ -15,7 +15,7 @@ from advisor.model.names import QualifiedName
 from advisor.model.snapshot import Snapshot
 from advisor.sandbox.host import server_account
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin import open_twin
+from advisor.sandbox.twin.open import open_twin
 from tests.database.hostile import ATTACKS
 from tests.database.test_hostile_runs import INNOCENT_QUERY, is_advised, log_of
 

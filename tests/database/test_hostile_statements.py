@@ -26,10 +26,10 @@ from advisor.migrations.read import read_migrations
 from advisor.migrations.trace import trace
 from advisor.model.catalog import Catalog, Column, SchemaObject, Table
 from advisor.model.names import QualifiedName
-from advisor.sandbox import load
 from advisor.sandbox.host import server_account
-from advisor.sandbox.load import load_schema
-from advisor.sandbox.rebuild import rebuild
+from advisor.sandbox.schema import load
+from advisor.sandbox.schema.load import load_schema
+from advisor.sandbox.schema.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
 from advisor.sql.split import split
 from advisor.sql.vet import vet_statement

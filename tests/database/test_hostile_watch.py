@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from advisor.sandbox import load, watch
-from advisor.sandbox.load import load_schema
+from advisor.sandbox import watch
+from advisor.sandbox.schema import load
+from advisor.sandbox.schema.load import load_schema
 from advisor.sandbox.server import Sandbox
 
 STUBBORN = (

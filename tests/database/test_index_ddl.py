@@ -11,7 +11,7 @@ from advisor.indexes.ddl import create_index, plain_create
 from advisor.model.advice import IndexCandidate, IndexNeed
 from advisor.model.catalog import Catalog, IndexKey
 from advisor.model.names import QualifiedName
-from advisor.sandbox.binaries import embedded
+from advisor.sandbox.programs.binaries import embedded
 from advisor.sandbox.server import Sandbox
 
 ODD = [

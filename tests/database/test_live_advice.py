@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from advisor.sandbox import binaries
+from advisor.sandbox.programs import binaries
 from tests.database.live_server import MISSING, PASSWORD, SCHEMAS, URL_PASSWORD, LiveServer, advise, live_server
 
 FIXTURES = SCHEMAS.parent

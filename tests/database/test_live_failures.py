@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from advisor.sandbox import binaries
+from advisor.sandbox.programs import binaries
 from tests.database.live_server import PASSWORD, LiveServer, advise, live_server
 
 READER = f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'"

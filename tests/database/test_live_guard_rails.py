@@ -21,7 +21,7 @@ from advisor.catalog.connect import connect
 from advisor.catalog.read import read_catalog
 from advisor.errors import ConnectionFailed
 from advisor.model.catalog import Catalog
-from advisor.sandbox import binaries
+from advisor.sandbox.programs import binaries
 from advisor.sources.pg_stat_statements import Availability
 from advisor.sources.pg_stat_statements import read as read_statistics
 from tests.database.live_server import PASSWORD, SETTINGS, LiveServer, live_server

@@ -13,7 +13,7 @@ from advisor.model.plan import Plan, walk
 from advisor.model.workload import Query, Sample
 from advisor.sandbox.open import open_sandbox
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin import Twin, open_twin
+from advisor.sandbox.twin.open import Twin, open_twin
 from advisor.sql.usage import usage_of
 from advisor.validate.planning import Planned, plan_queries
 

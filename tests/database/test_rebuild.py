@@ -9,8 +9,8 @@ import pytest
 from advisor.catalog.read import read_catalog
 from advisor.model.catalog import Catalog, Table
 from advisor.model.names import QualifiedName
-from advisor.sandbox.load import load_schema
-from advisor.sandbox.rebuild import rebuild
+from advisor.sandbox.schema.load import load_schema
+from advisor.sandbox.schema.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
 
 SCHEMAS = Path(__file__).parents[2] / "fixtures" / "schemas"

@@ -7,10 +7,10 @@ import pytest
 
 from advisor.model.catalog import Catalog, Collation, Column, Constraint, SchemaObject, Table
 from advisor.model.names import QualifiedName
-from advisor.sandbox.collations import database_options
-from advisor.sandbox.extensions import create_extension
-from advisor.sandbox.load import load_schema
-from advisor.sandbox.rebuild import rebuild
+from advisor.sandbox.schema.collations import database_options
+from advisor.sandbox.schema.extensions import create_extension
+from advisor.sandbox.schema.load import load_schema
+from advisor.sandbox.schema.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
 from tests.database.test_rebuild import catalog_of
 
@@ -137,7 +137,7 @@ def test_a_definition_is_one_statement_of_its_kind(sandbox: Sandbox, copy: str) 
 
 
 def test_a_query_that_does_not_end_is_not_run(sandbox: Sandbox, copy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advisor.sandbox.rebuild_run.STATEMENT_LIMIT_S", 1)
+    monkeypatch.setattr("advisor.sandbox.schema.rebuild_run.STATEMENT_LIMIT_S", 1)
     slow = Table(name=T, kind="materialized_view", columns=(), definition="SELECT pg_sleep(1000)::text AS a")
     warnings = rebuild(sandbox, copy, catalog(slow))
     assert [w.partition(" (")[0] for w in warnings] == [

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from advisor.sandbox.rebuild import rebuild
+from advisor.sandbox.schema.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
 from tests.database.test_rebuild import assert_same, catalog_of
 

@@ -8,12 +8,12 @@ import pytest
 
 from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
-from advisor.sandbox.binaries import local
-from advisor.sandbox.load import load_schema
 from advisor.sandbox.open import open_sandbox
-from advisor.sandbox.rebuild import rebuild
+from advisor.sandbox.programs.binaries import local
+from advisor.sandbox.schema.load import load_schema
+from advisor.sandbox.schema.rebuild import rebuild
+from advisor.sandbox.schema.tablespaces import make_tablespaces
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.tablespaces import make_tablespaces
 from tests.database.test_rebuild import assert_same, catalog_of
 
 PLAIN = """

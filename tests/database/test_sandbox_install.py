@@ -16,14 +16,14 @@ import psycopg
 import pytest
 
 from advisor.errors import AdvisorError, SandboxError, UsageError
-from advisor.sandbox import install as installing
-from advisor.sandbox.at_hand import providers
-from advisor.sandbox.binaries import embedded, local
-from advisor.sandbox.extensions import ALLOWED
-from advisor.sandbox.fetched import fetched, installations, remove
 from advisor.sandbox.host import server_account
-from advisor.sandbox.install import install
 from advisor.sandbox.open import open_sandbox
+from advisor.sandbox.programs import install as installing
+from advisor.sandbox.programs.at_hand import providers
+from advisor.sandbox.programs.binaries import embedded, local
+from advisor.sandbox.programs.fetched import fetched, installations, remove
+from advisor.sandbox.programs.install import install
+from advisor.sandbox.schema.extensions import ALLOWED
 from tests.unit.sandbox.wheels import MACHINE, TAG, archive, whole_wheel, write_wheel
 
 ROOT = Path(__file__).parents[2]

@@ -19,9 +19,9 @@ import pytest
 
 from advisor.errors import SandboxError
 from advisor.sandbox import cluster, register
-from advisor.sandbox.binaries import embedded, wheel_libraries
 from advisor.sandbox.host import Account, cache_folder, may_enter, server_account
 from advisor.sandbox.open import Request, open_sandbox, start_sandbox
+from advisor.sandbox.programs.binaries import embedded, wheel_libraries
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60

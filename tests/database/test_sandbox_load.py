@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import EmptyInput, InputError
-from advisor.sandbox.binaries import embedded
-from advisor.sandbox.extensions import create_extension
-from advisor.sandbox.load import MAX_WARNINGS, load_schema
+from advisor.sandbox.programs.binaries import embedded
+from advisor.sandbox.schema.extensions import create_extension
+from advisor.sandbox.schema.load import MAX_WARNINGS, load_schema
 from advisor.sandbox.server import Sandbox
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "schemas"

@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from advisor.errors import SandboxError, UsageError
-from advisor.sandbox.binaries import Binaries, embedded, local
 from advisor.sandbox.cluster import template_folder
-from advisor.sandbox.fetched import MAJORS, fetched
 from advisor.sandbox.host import cache_folder
 from advisor.sandbox.open import open_sandbox
+from advisor.sandbox.programs.binaries import Binaries, embedded, local
+from advisor.sandbox.programs.fetched import MAJORS, fetched
 from advisor.sandbox.server import Sandbox
 
 

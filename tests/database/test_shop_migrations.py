@@ -48,7 +48,8 @@ def bench() -> Iterator[tuple[Lab, Evidence, list[WorkloadQuery]]]:
     with ExitStack() as stack:
         target = Target(stack=stack, dsn=None, schema=str(SCHEMA), options=Options())
         state = RunState(command="check")
-        catalog, workload = target.catalog(state), read_workload([str(LOG)], Options())
+        workload = read_workload([str(LOG)], Options())
+        catalog = target.catalog(state, workload)
         assert catalog is not None
         usages = usages_of(workload, catalog)
         profile, _ = believe(catalog, workload, usages, {})

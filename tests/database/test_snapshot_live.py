@@ -12,7 +12,7 @@ import pytest
 from advisor.catalog.snapshot import encode, read_snapshot
 from advisor.model.names import QualifiedName
 from advisor.model.snapshot import Snapshot
-from advisor.sandbox import binaries
+from advisor.sandbox.programs import binaries
 from tests.database.live_server import MISSING, PASSWORD, LiveServer, advise, live_server
 from tests.database.test_live_advice import indexes
 

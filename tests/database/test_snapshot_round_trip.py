@@ -14,7 +14,7 @@ from advisor.model.catalog import Catalog, ExtendedStatistics, Index, Table
 from advisor.model.names import QualifiedName
 from advisor.model.snapshot import Snapshot
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin import Twin, open_twin
+from advisor.sandbox.twin.open import Twin, open_twin
 from tests.database.twin_statistics import everything
 
 FURTHER = """

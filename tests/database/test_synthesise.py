@@ -13,8 +13,8 @@ from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
 from advisor.model.profile import ColumnProfile, DataProfile, TableProfile
 from advisor.sandbox.open import open_sandbox
+from advisor.sandbox.rows.synthesise import adversarial, clear, fill
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.synthesise import adversarial, clear, fill
 
 Connection = psycopg.Connection[Any]
 

@@ -10,10 +10,10 @@ import pytest
 from advisor.catalog.connect import connect
 from advisor.catalog.end_points import end_points
 from advisor.catalog.read import read_catalog
-from advisor.sandbox.binaries import local
 from advisor.sandbox.open import open_sandbox
+from advisor.sandbox.programs.binaries import local
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin import Twin, open_twin
+from advisor.sandbox.twin.open import Twin, open_twin
 from tests.bench.twin.compare import compare, differences, explain, shape
 
 COST_TOLERANCE = 0.001

@@ -11,7 +11,7 @@ import pytest
 from advisor.catalog.end_points import end_points
 from advisor.catalog.read import read_catalog
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin import Twin, open_twin
+from advisor.sandbox.twin.open import Twin, open_twin
 
 GROWN = """
 CREATE TABLE events (id bigint PRIMARY KEY, at timestamptz NOT NULL, name text, amount numeric, due date);

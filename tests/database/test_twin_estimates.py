@@ -8,7 +8,7 @@ import pytest
 from advisor.catalog.read import read_catalog
 from advisor.model.catalog import Index, Table
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin_estimates import btree_height, index_bytes, key_width
+from advisor.sandbox.twin.estimates import btree_height, index_bytes, key_width
 
 ROWS = (1, 300, 5_000, 120_000)
 KEYS = {

@@ -9,7 +9,7 @@ import pytest
 
 from advisor.catalog.read import read_catalog
 from advisor.sandbox.open import open_sandbox
-from advisor.sandbox.twin import Twin, open_twin, protect
+from advisor.sandbox.twin.open import Twin, open_twin, protect
 
 ORIGINAL = """
 CREATE SCHEMA "Sales";

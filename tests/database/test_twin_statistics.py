@@ -7,13 +7,13 @@ import psycopg
 import pytest
 
 from advisor.model.catalog import Catalog, ColumnStatistics
-from advisor.sandbox.binaries import local
-from advisor.sandbox.fetched import fetched
 from advisor.sandbox.open import open_sandbox
-from advisor.sandbox.rebuild import rebuild
+from advisor.sandbox.programs.binaries import local
+from advisor.sandbox.programs.fetched import fetched
+from advisor.sandbox.schema.rebuild import rebuild
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin_pg_statistic import array_literal
-from advisor.sandbox.twin_statistics import put_statistics
+from advisor.sandbox.twin.pg_statistic import array_literal
+from advisor.sandbox.twin.statistics import put_statistics
 from tests.database.twin_statistics import (
     Seen,
     catalog_of,

@@ -9,7 +9,7 @@ from advisor.errors import SandboxError
 from advisor.model.catalog import Catalog, ColumnStatistics, CommonCombination, Table
 from advisor.model.names import QualifiedName
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin_statistics import put_statistics
+from advisor.sandbox.twin.statistics import put_statistics
 from tests.database.twin_statistics import catalog_of, columns_of, fill, other_database
 
 

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin_pg_statistic import array_literal
-from advisor.sandbox.twin_statistics import put_statistics
+from advisor.sandbox.twin.pg_statistic import array_literal
+from advisor.sandbox.twin.statistics import put_statistics
 from advisor.sql.quote import quote_identifier, quote_literal
 from tests.database.twin_statistics import catalog_of, fill, other_database, stored
 

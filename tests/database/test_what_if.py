@@ -12,8 +12,8 @@ from advisor.catalog.read import read_catalog
 from advisor.errors import UsageError
 from advisor.model.names import QualifiedName
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin import Twin, open_twin
-from advisor.sandbox.what_if import WhatIf, WhatIfIndex
+from advisor.sandbox.twin.open import Twin, open_twin
+from advisor.sandbox.twin.what_if import WhatIf, WhatIfIndex
 
 ORIGINAL = """
 CREATE TABLE orders (id bigint PRIMARY KEY, customer int NOT NULL, state text NOT NULL, placed timestamptz NOT NULL,

@@ -9,7 +9,7 @@ from advisor.catalog.end_points import end_points
 from advisor.catalog.read import read_catalog
 from advisor.errors import SandboxError
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin import open_twin
+from advisor.sandbox.twin.open import open_twin
 
 pytestmark = pytest.mark.docker
 

@@ -16,10 +16,10 @@ from advisor.catalog.snapshot import decode, encode
 from advisor.model.catalog import Catalog
 from advisor.model.options import Options
 from advisor.model.snapshot import ValuesMode
-from advisor.sandbox.binaries import Binaries
 from advisor.sandbox.open import Request, start_sandbox
+from advisor.sandbox.programs.binaries import Binaries
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin import open_twin
+from advisor.sandbox.twin.open import open_twin
 from advisor.workload.read import read_workload
 from tests.bench.twin.compare import Pair, compare, differences
 from tests.bench.twin.load import SUITES, prepare

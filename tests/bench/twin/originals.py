@@ -12,10 +12,10 @@ from typing import Any
 
 import psycopg
 
-from advisor.sandbox import binaries as programs
-from advisor.sandbox.binaries import Binaries
-from advisor.sandbox.fetched import fetched
 from advisor.sandbox.host import server_account
+from advisor.sandbox.programs import binaries as programs
+from advisor.sandbox.programs.binaries import Binaries
+from advisor.sandbox.programs.fetched import fetched
 
 _READY_S = 60
 

@@ -13,8 +13,8 @@ from advisor.model.catalog import Catalog, Storage, Table
 from advisor.model.names import QualifiedName
 from advisor.sandbox.open import Request, start_sandbox
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin import Twin, data_directory, open_twin
-from advisor.sandbox.what_if import WhatIf, WhatIfIndex
+from advisor.sandbox.twin.open import Twin, data_directory, open_twin
+from advisor.sandbox.twin.what_if import WhatIf, WhatIfIndex
 from tests.bench.twin.load import make_database
 from tests.bench.twin.originals import Original
 

@@ -13,8 +13,8 @@ from advisor.catalog.end_points import end_points
 from advisor.catalog.read import read_catalog
 from advisor.model.names import QualifiedName
 from advisor.sandbox.open import Request, start_sandbox
-from advisor.sandbox.twin import Twin, open_twin
-from advisor.sandbox.what_if import WhatIf, WhatIfIndex
+from advisor.sandbox.twin.open import Twin, open_twin
+from advisor.sandbox.twin.what_if import WhatIf, WhatIfIndex
 from tests.bench.twin.compare import Pair, Plan, differences, explain, total_cost
 from tests.bench.twin.originals import Original
 from tests.bench.twin.specials import make, specials

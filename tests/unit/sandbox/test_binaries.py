@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import SandboxError
-from advisor.sandbox.binaries import embedded, local
+from advisor.sandbox.programs.binaries import embedded, local
 
 
 def test_the_embedded_programs_are_found_and_say_their_version() -> None:

@@ -4,10 +4,10 @@ import pytest
 
 from advisor.model.catalog import Catalog, Table
 from advisor.model.names import QualifiedName
-from advisor.sandbox.collations import compares_bytes
-from advisor.sandbox.rebuild_run import Listing, Part, Statement, render
-from advisor.sandbox.rebuild_statements import is_form, table_groups
-from advisor.sandbox.rebuild_tables import Place, named_type
+from advisor.sandbox.schema.collations import compares_bytes
+from advisor.sandbox.schema.rebuild_run import Listing, Part, Statement, render
+from advisor.sandbox.schema.rebuild_statements import is_form, table_groups
+from advisor.sandbox.schema.rebuild_tables import Place, named_type
 
 
 @pytest.mark.parametrize(

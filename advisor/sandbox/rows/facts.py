@@ -8,8 +8,8 @@ from decimal import Decimal
 from advisor.model.catalog import ColumnStatistics
 from advisor.model.names import QualifiedName
 from advisor.model.profile import ColumnProfile
-from advisor.sandbox.synth_shape import ColumnShape
-from advisor.sandbox.synth_types import Ordinal, ordinal, parsed
+from advisor.sandbox.rows.shape import ColumnShape
+from advisor.sandbox.rows.types import Ordinal, ordinal, parsed
 
 WHOLE_ROWS = 1_000
 """A table of up to so many rows is kept whole: it costs nothing, and a look-up table cut down is no look-up table."""

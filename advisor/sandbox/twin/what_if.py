@@ -18,9 +18,8 @@ import psycopg
 from advisor.errors import SqlError, UsageError
 from advisor.model.catalog import GinMetapage
 from advisor.model.names import QualifiedName
-from advisor.sandbox.twin import Twin
-from advisor.sandbox.twin_estimates import btree_height, index_bytes
-from advisor.sandbox.twin_files import (
+from advisor.sandbox.twin.estimates import btree_height, index_bytes
+from advisor.sandbox.twin.files import (
     KEEP_OUT_OF_BUFFERS,
     Relation,
     Shape,
@@ -33,7 +32,8 @@ from advisor.sandbox.twin_files import (
     shape_files,
     write_sizes,
 )
-from advisor.sandbox.twin_pages import BLOCK
+from advisor.sandbox.twin.open import Twin
+from advisor.sandbox.twin.pages import BLOCK
 from advisor.sql.parse import parse_one
 from advisor.sql.quote import quote_name
 

@@ -11,9 +11,9 @@ from advisor.errors import SandboxError
 from advisor.model.catalog import Catalog, ColumnStatistics, Index, Table
 from advisor.model.names import QualifiedName
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin_extended import put_extended
-from advisor.sandbox.twin_pg_statistic import StatisticRow, insert_rows, statistic_row
-from advisor.sandbox.twin_places import (
+from advisor.sandbox.twin.extended import put_extended
+from advisor.sandbox.twin.pg_statistic import StatisticRow, insert_rows, statistic_row
+from advisor.sandbox.twin.places import (
     EXPRESSION_TIMEOUT_S,
     ColumnPlace,
     RelationPlace,
@@ -21,7 +21,7 @@ from advisor.sandbox.twin_places import (
     index_expressions,
     read_relations,
 )
-from advisor.sandbox.twin_types import Oid, Types, read_types
+from advisor.sandbox.twin.types import Oid, Types, read_types
 
 _SETTINGS = (
     "SET DateStyle = 'ISO'",

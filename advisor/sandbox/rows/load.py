@@ -10,12 +10,12 @@ import psycopg
 
 from advisor.model.names import QualifiedName
 from advisor.model.profile import ColumnProfile, TableProfile
-from advisor.sandbox.synth_bounds import within_bounds
-from advisor.sandbox.synth_facts import Facts, raw_facts, within_checks
-from advisor.sandbox.synth_keys import Parents
-from advisor.sandbox.synth_shape import ForeignKey, TableShape
-from advisor.sandbox.synth_shared import prepare_shared
-from advisor.sandbox.synth_table import (
+from advisor.sandbox.rows.bounds import within_bounds
+from advisor.sandbox.rows.facts import Facts, raw_facts, within_checks
+from advisor.sandbox.rows.keys import Parents
+from advisor.sandbox.rows.shape import ForeignKey, TableShape
+from advisor.sandbox.rows.shared import prepare_shared
+from advisor.sandbox.rows.table import (
     LEAST_YIELD,
     Plan,
     eased,
@@ -27,7 +27,7 @@ from advisor.sandbox.synth_table import (
     valid_facts,
     yields,
 )
-from advisor.sandbox.synth_types import is_known
+from advisor.sandbox.rows.types import is_known
 from advisor.sql.quote import quote_name
 
 Connection = psycopg.Connection[Any]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from advisor.model.catalog import Catalog, Column, Constraint, Table
 from advisor.model.names import QualifiedName
-from advisor.sandbox.rebuild_run import Listing, Part, Piece, Statement, plain
+from advisor.sandbox.schema.rebuild_run import Listing, Part, Piece, Statement, plain
 from advisor.sql.quote import quote_identifier, quote_literal, quote_name
 
 _SERIAL = re.compile(r"nextval\('(?P<name>(?:[^']|'')+)'::(?:pg_catalog\.)?regclass\)")

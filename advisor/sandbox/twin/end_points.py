@@ -20,8 +20,8 @@ from psycopg import sql
 from advisor.model.catalog import Index, Table
 from advisor.model.names import QualifiedName
 from advisor.sandbox.gone import raise_if_gone
-from advisor.sandbox.twin_files import Relation
-from advisor.sandbox.twin_pages import BLOCK, btree_leaf, leaf_tuples
+from advisor.sandbox.twin.files import Relation
+from advisor.sandbox.twin.pages import BLOCK, btree_leaf, leaf_tuples
 
 _MIN_BOUNDS = 3
 """With fewer the planner does not ask (`ineq_histogram_selectivity`)."""

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from advisor.sandbox.synth_columns import capacity, position, salted, uniform
-from advisor.sandbox.synth_facts import Facts
-from advisor.sandbox.synth_shape import ColumnShape, ForeignKey, TableShape
+from advisor.sandbox.rows.columns import capacity, position, salted, uniform
+from advisor.sandbox.rows.facts import Facts
+from advisor.sandbox.rows.shape import ColumnShape, ForeignKey, TableShape
 
 SHUFFLED = 0.5
 """Below this known correlation a key is numbered in scattered order."""

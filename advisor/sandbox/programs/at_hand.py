@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.errors import SandboxError
-from advisor.sandbox import binaries as programs
-from advisor.sandbox.binaries import Binaries
 from advisor.sandbox.docker_engine import docker_status
-from advisor.sandbox.extensions import ALLOWED
-from advisor.sandbox.fetched import installations
+from advisor.sandbox.programs import binaries as programs
+from advisor.sandbox.programs.binaries import Binaries
+from advisor.sandbox.programs.fetched import installations
+from advisor.sandbox.schema.extensions import ALLOWED
 from advisor.sandbox.server import ProviderName
 
 _NO_ICU = b"ICU is not supported in this build"

@@ -12,13 +12,13 @@ from psycopg import sql
 from advisor.errors import SandboxError
 from advisor.model.catalog import Catalog, Index, Storage, Table
 from advisor.model.names import QualifiedName
-from advisor.sandbox.collations import database_options
-from advisor.sandbox.rebuild import rebuild
+from advisor.sandbox.schema.collations import database_options
+from advisor.sandbox.schema.rebuild import rebuild
+from advisor.sandbox.schema.tablespaces import make_tablespaces
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.tablespaces import make_tablespaces
-from advisor.sandbox.twin_end_points import known_ends, leaves
-from advisor.sandbox.twin_estimates import btree_height, key_width
-from advisor.sandbox.twin_files import (
+from advisor.sandbox.twin.end_points import known_ends, leaves
+from advisor.sandbox.twin.estimates import btree_height, key_width
+from advisor.sandbox.twin.files import (
     Relation,
     Shape,
     has_own_pages,
@@ -28,7 +28,8 @@ from advisor.sandbox.twin_files import (
     show_first_block,
     write_sizes,
 )
-from advisor.sandbox.twin_statistics import put_statistics
+from advisor.sandbox.twin.statistics import put_statistics
+from advisor.sandbox.watched import Watched
 from advisor.sql.quote import quote_identifier
 
 _NOT_PLANNER_SETTINGS = frozenset(
@@ -86,6 +87,10 @@ class Twin:
         connection = self.sandbox.connect(self.database)
         connection.autocommit = True
         return connection
+
+    def watched(self) -> Watched:
+        """The same, for statements from outside: one that does not end loses its session, which `renew()` replaces."""
+        return Watched(self.sandbox, self.connect)
 
     @property
     def url(self) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 
 import psycopg
 
-from advisor.sandbox.synth_columns import Draw, salted, uniform
-from advisor.sandbox.synth_facts import Facts
-from advisor.sandbox.synth_keys import Parents
-from advisor.sandbox.synth_shape import ForeignKey, TableShape
+from advisor.sandbox.rows.columns import Draw, salted, uniform
+from advisor.sandbox.rows.facts import Facts
+from advisor.sandbox.rows.keys import Parents
+from advisor.sandbox.rows.shape import ForeignKey, TableShape
 from advisor.sql.quote import quote_identifier
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from advisor.model.catalog import Catalog, Constraint, Index, ObjectKind, SchemaObject, Table
 from advisor.model.names import QualifiedName
-from advisor.sandbox.rebuild_run import Statement, plain
-from advisor.sandbox.rebuild_tables import Place, create_table, depth, options, parents, tablespace
+from advisor.sandbox.schema.rebuild_run import Statement, plain
+from advisor.sandbox.schema.rebuild_tables import Place, create_table, depth, options, parents, tablespace
 from advisor.sql.quote import quote_identifier, quote_name
 
 STORED = frozenset({"table", "partitioned_table", "foreign_table"})

@@ -7,13 +7,13 @@ import psycopg
 
 from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
-from advisor.sandbox.collations import make_collations
-from advisor.sandbox.extensions import create_extension
-from advisor.sandbox.rebuild_run import Failure, building, not_built, run, run_side_by_side, run_with_less
-from advisor.sandbox.rebuild_statements import STORED, between_tables, is_form, objects, schemas, table_groups
-from advisor.sandbox.rebuild_tables import Place, named_type
+from advisor.sandbox.schema.collations import make_collations
+from advisor.sandbox.schema.extensions import create_extension
+from advisor.sandbox.schema.rebuild_run import Failure, building, not_built, run, run_side_by_side, run_with_less
+from advisor.sandbox.schema.rebuild_statements import STORED, between_tables, is_form, objects, schemas, table_groups
+from advisor.sandbox.schema.rebuild_tables import Place, named_type
+from advisor.sandbox.schema.stand_ins import make_opaque_types, missing_types
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.stand_ins import make_opaque_types, missing_types
 
 MAX_WARNINGS = 20
 """One missing type can fail a hundred statements: the first ones tell, the rest are counted."""

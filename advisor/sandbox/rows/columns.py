@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from advisor.sandbox.synth_facts import DEFAULT_DISTINCT, Facts
-from advisor.sandbox.synth_shape import ColumnShape
-from advisor.sandbox.synth_types import (
+from advisor.sandbox.rows.facts import DEFAULT_DISTINCT, Facts
+from advisor.sandbox.rows.shape import ColumnShape
+from advisor.sandbox.rows.types import (
     TEXTS,
     Number,
     Ordinal,

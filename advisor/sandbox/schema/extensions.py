@@ -5,8 +5,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from advisor.sandbox.schema.stand_ins import stand_in_functions
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.stand_ins import stand_in_functions
 
 ALLOWED = frozenset(
     {

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from advisor.model.names import QualifiedName
-from advisor.sandbox.twin_types import FIRST_NORMAL_OID, Oid
+from advisor.sandbox.twin.types import FIRST_NORMAL_OID, Oid
 from advisor.sql.quote import quote_name
 
 EXPRESSION_TIMEOUT_S = 5

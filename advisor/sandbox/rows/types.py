@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 
-from advisor.sandbox.synth_shape import ColumnShape
+from advisor.sandbox.rows.shape import ColumnShape
 
 Number = int | float
 

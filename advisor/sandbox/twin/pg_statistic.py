@@ -15,7 +15,7 @@ import psycopg
 
 from advisor.errors import SandboxError
 from advisor.model.catalog import ColumnStatistics
-from advisor.sandbox.twin_types import (
+from advisor.sandbox.twin.types import (
     FLOAT8,
     TSVECTOR,
     Oid,

@@ -2,7 +2,7 @@
 
 The planner asks for the present size of a relation's file and scales `reltuples / relpages` by it (`estimate_rel_size`
 in optimizer/util/plancat.c). Blocks of zeros are valid pages to it, as it never opens those of a table, of hash, GiST
-and SP-GiST indexes, and of the others only those in `advisor.sandbox.twin_pages`.
+and SP-GiST indexes, and of the others only those in `advisor.sandbox.twin.pages`.
 """
 
 import os
@@ -18,7 +18,7 @@ from psycopg.rows import class_row
 
 from advisor.model.catalog import GinMetapage
 from advisor.sandbox.host import Account, server_account
-from advisor.sandbox.twin_pages import BLOCK, brin_metapage, btree_chain, btree_leaf, gin_metapage, visibility_map
+from advisor.sandbox.twin.pages import BLOCK, brin_metapage, btree_chain, btree_leaf, gin_metapage, visibility_map
 
 SEGMENT = 1 << 30
 """Bytes of a relation's file before the next one begins (`RELSEG_SIZE`, 1 GiB wherever a server is built as usual)."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import psycopg
 
 from advisor.errors import EmptyInput, InputError, SandboxError, SqlError
-from advisor.sandbox.extensions import create_extension
+from advisor.sandbox.schema.extensions import create_extension
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.watch import Watch
 from advisor.sandbox.watched import reopened

@@ -10,8 +10,8 @@ import psycopg
 
 from advisor.model.catalog import Catalog, CombinedStatistics, ExtendedStatistics
 from advisor.model.names import QualifiedName
-from advisor.sandbox.twin_mcv import combinations_bytes
-from advisor.sandbox.twin_pg_statistic import (
+from advisor.sandbox.twin.mcv import combinations_bytes
+from advisor.sandbox.twin.pg_statistic import (
     ROW_FIELDS,
     ROW_SOURCE,
     StatisticRow,
@@ -20,8 +20,8 @@ from advisor.sandbox.twin_pg_statistic import (
     statistic_row,
     without_unreadable,
 )
-from advisor.sandbox.twin_places import ColumnPlace, ObjectPlace, RelationPlace, expression_places, read_objects
-from advisor.sandbox.twin_types import Types
+from advisor.sandbox.twin.places import ColumnPlace, ObjectPlace, RelationPlace, expression_places, read_objects
+from advisor.sandbox.twin.types import Types
 
 Problem = tuple[QualifiedName, str]
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from advisor.errors import SandboxError
-from advisor.sandbox.wheel import this_platform
+from advisor.sandbox.programs.wheel import this_platform
 
 _FETCH_S = 600
 """12 MB, over a line of 20 kB/s."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.errors import SandboxError
-from advisor.sandbox.binaries import Binaries, inspect
 from advisor.sandbox.cluster import template_folder
 from advisor.sandbox.host import cache_folder
-from advisor.sandbox.tree import tree_stamp
+from advisor.sandbox.programs.binaries import Binaries, inspect
+from advisor.sandbox.programs.tree import tree_stamp
 
 MAJORS = (14, 15, 16, 17, 18)
 """The major versions that the package is known to have. A newer one is asked for; an older one will not come."""

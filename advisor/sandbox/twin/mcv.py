@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 
-from advisor.sandbox.twin_places import ColumnPlace
-from advisor.sandbox.twin_types import TypeFacts, Types, base_type, is_harmless
+from advisor.sandbox.twin.places import ColumnPlace
+from advisor.sandbox.twin.types import TypeFacts, Types, base_type, is_harmless
 
 Item = tuple[tuple[str | None, ...], float, float]
 """Values, frequency, base frequency."""

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from advisor.sandbox.synth_facts import Facts
-from advisor.sandbox.synth_shape import ColumnShape, TableShape
-from advisor.sandbox.synth_types import Number, ordinal, parsed, quoted
+from advisor.sandbox.rows.facts import Facts
+from advisor.sandbox.rows.shape import ColumnShape, TableShape
+from advisor.sandbox.rows.types import Number, ordinal, parsed, quoted
 from advisor.sql.quote import quote_identifier
 
 

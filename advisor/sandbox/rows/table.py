@@ -8,13 +8,13 @@ from typing import Any
 import psycopg
 
 from advisor.model.names import QualifiedName
-from advisor.sandbox.synth_bounds import gap_condition
-from advisor.sandbox.synth_columns import Draw, draw_freely, draw_numbered, salted, uniform
-from advisor.sandbox.synth_facts import Facts, fitting, restricted, same_value
-from advisor.sandbox.synth_keys import Parents, Unit, drawn_parent, numbers, room, units_of
-from advisor.sandbox.synth_shape import ColumnShape, ForeignKey, TableShape
-from advisor.sandbox.synth_shared import SharedKey, chosen_keys, presence, shared_draws
-from advisor.sandbox.synth_types import TEXTS, ordinal, quoted
+from advisor.sandbox.rows.bounds import gap_condition
+from advisor.sandbox.rows.columns import Draw, draw_freely, draw_numbered, salted, uniform
+from advisor.sandbox.rows.facts import Facts, fitting, restricted, same_value
+from advisor.sandbox.rows.keys import Parents, Unit, drawn_parent, numbers, room, units_of
+from advisor.sandbox.rows.shape import ColumnShape, ForeignKey, TableShape
+from advisor.sandbox.rows.shared import SharedKey, chosen_keys, presence, shared_draws
+from advisor.sandbox.rows.types import TEXTS, ordinal, quoted
 from advisor.sql.quote import quote_identifier
 
 Connection = psycopg.Connection[Any]

@@ -1,0 +1,1 @@
+"""PostgreSQL's programs: those on this machine, and those that are fetched."""

@@ -1,0 +1,1 @@
+"""Rows that look like production's, drawn from what is known of them."""

@@ -1,0 +1,1 @@
+"""A schema into an empty database: from a file, or from a catalog."""

@@ -1,0 +1,1 @@
+"""The planner twin: no rows, and production's planner."""
