@@ -21,7 +21,7 @@ from advisor.sandbox.register import DATA, Lease
 from advisor.sandbox.rights import ADMIN, setup_statements
 from advisor.sandbox.settings import access_rules, server_settings
 
-LAYOUT = 1
+LAYOUT = 2
 """Counts up when the template's content changes, so that an older one is not taken."""
 
 _LOCALES: tuple[tuple[str, ...], ...] = (
@@ -144,7 +144,9 @@ def _initialise(bin_folder: Path, major: int, account: Account, lease: Lease, da
         flags = [flag for flag in locale if major >= 15 or not flag.startswith("--locale-provider")]
         if major >= 18:
             flags.append("--no-data-checksums")
-        flags += [f"--username={ADMIN}", "--encoding=UTF8", "--auth=reject", "--no-sync", "--no-instructions"]
+        if major >= 14:
+            flags.append("--no-instructions")
+        flags += [f"--username={ADMIN}", "--encoding=UTF8", "--auth=reject", "--no-sync"]
         code, answer = _run([str(bin_folder / "initdb"), f"--pgdata={data}", *flags], account, lease, "")
         if code == 0:
             return
@@ -160,7 +162,17 @@ def _initialise(bin_folder: Path, major: int, account: Account, lease: Lease, da
 def _set_up(bin_folder: Path, major: int, account: Account, lease: Lease, data: Path, password: str) -> None:
     """The logins and their rights, by the server's single-user mode: one statement per line, no network."""
     lines = "".join(f"{statement}\n" for statement in setup_statements(major, password))
-    command = [str(bin_folder / "postgres"), "--single", "-c", "exit_on_error=true", "-D", str(data), "template1"]
+    command = [
+        str(bin_folder / "postgres"),
+        "--single",
+        "-c",
+        "exit_on_error=true",
+        "-c",
+        "password_encryption=scram-sha-256",
+        "-D",
+        str(data),
+        "template1",
+    ]
     code, answer = _run(command, account, lease, lines)
     if code != 0 or "ERROR:" in answer:
         raise SandboxError("The throwaway PostgreSQL cannot be set up.", why=_gist(answer))

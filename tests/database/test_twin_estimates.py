@@ -8,9 +8,9 @@ import pytest
 from advisor.catalog.read import read_catalog
 from advisor.model.catalog import Index, Table
 from advisor.sandbox.server import Sandbox
-from advisor.sandbox.twin.estimates import btree_height, index_bytes, key_width
+from advisor.sandbox.twin.estimates import btree_height, index_bytes, key_width, pivot_width
 
-ROWS = (1, 300, 5_000, 120_000)
+ROWS = (1, 300, 5_000, 120_000, 300_000)
 KEYS = {
     "narrow": "n::int",
     "wide": "n::bigint",
@@ -18,6 +18,7 @@ KEYS = {
     "text": "md5(n::text)",
     "long": "repeat(md5(n::text), 5)",
     "few": "(n % 20)::int",
+    "shared": "(n % 1000)::int",
 }
 
 
@@ -52,14 +53,14 @@ def test_height(tables: dict[str, Table], kind: str, rows: int) -> None:
     (index,) = table.indexes
     assert index.storage is not None
     assert index.storage.pages is not None
-    assert btree_height(index.storage.pages, key_width(index, table)) == real(index)
+    assert btree_height(index.storage.pages, pivot_width(index, table, index.storage.pages)) == real(index)
 
 
 @pytest.mark.parametrize("kind", KEYS)
 def test_first_guess_at_a_btree(tables: dict[str, Table], kind: str) -> None:
     table = tables[f"{kind}_120000"]
     (index,) = table.indexes
-    distinct = 20 if kind == "few" else None
+    distinct = {"few": 20, "shared": 1000}.get(kind)
     guess = index_bytes("btree", 120_000, key_width(index, table), distinct, 0)
     assert index.size_bytes is not None
     assert guess == pytest.approx(index.size_bytes, rel=0.3)

@@ -14,6 +14,12 @@ _LEAF_FILL = 0.90
 """BTREE_DEFAULT_FILLFACTOR."""
 
 _TUPLE_HEADER, _LINE_POINTER, _HEAP_POINTER = 8, 4, 6
+_ADDRESS = 8
+"""Of a row, aligned, at the end of an internal page's key."""
+
+_SHARED_KEYS_PER_PAGE = 10
+"""With fewer keys to a page most page ends fall amid one."""
+
 _UNKNOWN_WIDTH = 16
 """Of a key without statistics: between a bigint and a short text."""
 
@@ -27,6 +33,22 @@ def key_width(index: Index, table: Table) -> int:
         for number, name in enumerate((*columns, *index.include))
     ]
     return -(-sum(widths) // 8) * 8
+
+
+def pivot_width(index: Index, table: Table, pages: int) -> int:
+    """Average bytes of a key in a btree's internal pages, aligned.
+
+    Where many rows share a key, pages end amid equal keys, and a row's address tells them apart
+    (`_bt_truncate` in access/nbtree/nbtutils.c).
+    """
+    width = key_width(index, table)
+    if len(index.keys) != 1 or index.keys[0].column is None:
+        return width
+    statistics = _column_statistics(table, index.keys[0].column)
+    distinct = statistics.distinct if statistics is not None else -1.0
+    if distinct < 0:
+        distinct *= -(table.rows or 0.0)
+    return width + _ADDRESS if distinct < pages * _SHARED_KEYS_PER_PAGE else width
 
 
 def _column_statistics(table: Table, name: str) -> ColumnStatistics | None:

@@ -17,7 +17,7 @@ from advisor.sandbox.schema.rebuild import rebuild
 from advisor.sandbox.schema.tablespaces import make_tablespaces
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.twin.end_points import known_ends, leaves
-from advisor.sandbox.twin.estimates import btree_height, key_width
+from advisor.sandbox.twin.estimates import btree_height, pivot_width
 from advisor.sandbox.twin.files import (
     Relation,
     Shape,
@@ -236,7 +236,7 @@ def _index_shape(relation: Relation, index: Index, storage: Storage, table: Tabl
     shape = _shape(relation, storage)
     height = index.height
     if height is None:
-        height = btree_height(shape.pages, key_width(index, table)) if index.method == "btree" else 0
+        height = btree_height(shape.pages, pivot_width(index, table, shape.pages)) if index.method == "btree" else 0
     heap = table.storage.pages if table.storage else None
     return replace(shape, height=height, gin=index.gin, heap_pages=heap or 0)
 
