@@ -81,7 +81,7 @@ def test_every_row_and_slot_is_the_same_on_15() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("major", [14, 16, 17])
+@pytest.mark.parametrize("major", [13, 14, 16, 17])
 def test_every_row_and_slot_is_the_same_on_other_versions(major: int) -> None:
     if local(major) is None and fetched(major) is None:
         pytest.skip(f"PostgreSQL {major} is neither installed nor fetched")
