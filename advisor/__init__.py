@@ -1,23 +1,28 @@
 """Finds what makes PostgreSQL slow, says what to change, and proves it on a throwaway PostgreSQL first.
 
-`analyze` and `check` are the two commands as functions; both give a `Report`.
+The commands as functions: `analyze` and `check` give a `Report`, `snapshot` a `Snapshot`; `twin` is a context manager
+that opens a planner twin.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from advisor.api import Interrupted, analyze, check
+    from advisor.api import Interrupted, analyze, check, snapshot, twin
     from advisor.model.options import Options
     from advisor.model.report import Report
+    from advisor.model.snapshot import Snapshot
 
-__all__ = ["Interrupted", "Options", "Report", "analyze", "check"]
+__all__ = ["Interrupted", "Options", "Report", "Snapshot", "analyze", "check", "snapshot", "twin"]
 
 _HOMES = {
     "analyze": "advisor.api",
     "check": "advisor.api",
+    "snapshot": "advisor.api",
+    "twin": "advisor.api",
     "Interrupted": "advisor.api",
     "Options": "advisor.model.options",
     "Report": "advisor.model.report",
+    "Snapshot": "advisor.model.snapshot",
 }
 
 

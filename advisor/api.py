@@ -20,14 +20,14 @@ from advisor.engine.registry import load_rules, select_rules
 from advisor.engine.rule import Rule
 from advisor.engine.run import RuleRun, run_rules
 from advisor.engine.usages import usages_of
-from advisor.errors import InputError, UsageError
-from advisor.migrations.gate import run_gate
+from advisor.errors import UsageError
+from advisor.migrations.files import MigrationFile
+from advisor.migrations.gate import GateResult, run_gate
 from advisor.migrations.read import read_migrations
-from advisor.model.advice import Finding
 from advisor.model.catalog import Catalog
 from advisor.model.evidence import Evidence
 from advisor.model.options import Options, Progress
-from advisor.model.report import Diagnostic, Report, ReportedPlan
+from advisor.model.report import Diagnostic, Report
 from advisor.model.snapshot import Snapshot, ValuesMode
 from advisor.model.workload import Workload
 from advisor.sandbox.gone import server_expected
@@ -37,13 +37,14 @@ from advisor.sources.pg_stat_statements import read as read_statistics
 from advisor.sql.quote import quote_identifier
 from advisor.validate.lab import FACTS_ROW_BUDGET, ROW_BUDGET
 from advisor.validate.publish import publish
-from advisor.validate.second_opinion import TwinOpinions, twin_opinions
+from advisor.validate.reported import input_plans, limited, relevant, twin_plans
+from advisor.validate.second_opinion import twin_opinions
 from advisor.validate.state import RunState
 from advisor.validate.statements import runnables
 from advisor.validate.target import Target
 from advisor.validate.trial import try_findings
+from advisor.validate.workload import workload_of_database, workload_of_files, workload_of_snapshot
 from advisor.version import version
-from advisor.workload.read import add_statistics, read_workload
 
 URL_SCHEMES = ("postgresql://", "postgres://", "postgresql+")
 
@@ -211,24 +212,24 @@ def _analyze(
     progress: Progress,
 ) -> Report:
     deadline = _deadline(options)
-    workload = _read_files(state, files, options, progress)
+    workload = workload_of_files(state, files, options, progress)
     catalog = target.catalog(state, workload)
     if not files and target.dsn is not None:
-        workload = _read_statistics(state, target.dsn, options)
+        workload = workload_of_database(state, target.dsn, options)
     elif not files and target.snapshot is not None:
-        workload = _kept_statistics(state, target.snapshot, options)
+        workload = workload_of_snapshot(state, target.snapshot, options)
     state.add(workload=workload)
     evidence, ran = _judge(state, workload, catalog, rules, options)
     progress("Preparing a throwaway PostgreSQL", 0, 1)
     opinions = twin_opinions(target, state, evidence)
     if opinions is not None:
-        state.add(plans=(*_plans(workload), *_twin_plans(opinions, len(workload.plans))))
+        state.add(plans=(*input_plans(workload), *twin_plans(opinions, len(workload.plans))))
     wanted = any(finding.remedies for finding in ran.findings)
     lab = target.lab(state, evidence) if wanted else None
     trials = try_findings(lab, ran.findings, evidence, opinions=opinions, deadline=deadline, progress=progress)
     published = publish(ran.findings, trials.recommendations)
     state.add(
-        findings=_limited(published.findings, options),
+        findings=limited(published.findings, options),
         recommendations=published.recommendations,
         selection=trials.selection,
     )
@@ -238,20 +239,25 @@ def _analyze(
 def _judge(
     state: RunState, workload: Workload, catalog: Catalog | None, rules: Sequence[Rule], options: Options
 ) -> tuple[Evidence, RuleRun]:
-    usages = usages_of(workload, catalog)
-    profile, assumptions = believe(catalog, workload, usages, options.table_rows) if catalog else ({}, ())
-    evidence = Evidence(workload=workload, catalog=catalog, usages=usages, profile=profile)
+    evidence, assumptions = _evidence(workload, catalog, options)
     ran = run_rules(rules, evidence)
     state.add(
-        plans=_plans(workload),
+        plans=input_plans(workload),
         findings=ran.findings,
         rules_run=ran.rules_run,
         rules_skipped=ran.rules_skipped,
-        assumptions=_relevant(assumptions, ran.findings),
+        assumptions=relevant(assumptions, ran.findings),
     )
     state.diagnose("error", [d.message for d in ran.diagnostics])
     state.diagnose("warning", catalog.warnings if catalog else ())
     return evidence, ran
+
+
+def _evidence(workload: Workload, catalog: Catalog | None, options: Options) -> tuple[Evidence, tuple[str, ...]]:
+    """What the rules judge, and what was assumed of it."""
+    usages = usages_of(workload, catalog)
+    profile, assumptions = believe(catalog, workload, usages, options.table_rows) if catalog else ({}, ())
+    return Evidence(workload=workload, catalog=catalog, usages=usages, profile=profile), tuple(assumptions)
 
 
 def _check(
@@ -266,27 +272,11 @@ def _check(
     if options.sandbox == "off":
         raise UsageError("migrations are judged by running them", hint="Drop --sandbox off.")
     files = read_migrations(migrations)
-    workload = _read_files(state, inputs, options, progress)
+    workload = workload_of_files(state, inputs, options, progress)
     state.add(workload=workload)
     catalog = target.catalog(state, workload) or target.empty_catalog()
-    usages = usages_of(workload, catalog)
-    profile, assumptions = believe(catalog, workload, usages, options.table_rows)
-    evidence = Evidence(workload=workload, catalog=catalog, usages=usages, profile=profile)
-    progress("Preparing a throwaway PostgreSQL", 0, 1)
-    lab = target.lab(state, evidence, ROW_BUDGET if workload.queries else FACTS_ROW_BUDGET)
-    assert lab is not None
-    with lab.connect() as connection:
-        queries = runnables(workload.queries, usages, connection).values()
-    numbered = {file.file: number for number, file in enumerate(files)}
-    gate = run_gate(
-        lab.sandbox,
-        lab.database,
-        files,
-        [(query.query_id, query.statements[0], query.weight) for query in queries if query.statements],
-        missing=lab.warnings,
-        settings=_session_settings(catalog) if target.is_server else None,
-        on_file=lambda file: progress("Running migrations", numbered[file.file], len(files)),
-    )
+    evidence, assumptions = _evidence(workload, catalog, options)
+    gate = _run_gate(state, target, files, evidence, progress)
     evidence = replace(evidence, migrations=gate.migrations, catalog_after=gate.catalog_after)
     ran = run_rules(rules, evidence)
     trials = try_findings(None, ran.findings, evidence)
@@ -297,10 +287,31 @@ def _check(
         recommendations=published.recommendations,
         rules_run=ran.rules_run,
         rules_skipped=ran.rules_skipped,
-        assumptions=_relevant(assumptions, published.findings),
+        assumptions=relevant(assumptions, published.findings),
     )
     state.diagnose("error", [d.message for d in ran.diagnostics])
     return state.report()
+
+
+def _run_gate(
+    state: RunState, target: Target, files: Sequence[MigrationFile], evidence: Evidence, progress: Progress
+) -> GateResult:
+    """Runs the migrations on a throwaway server, and the workload's queries before and after each."""
+    progress("Preparing a throwaway PostgreSQL", 0, 1)
+    lab = target.lab(state, evidence, ROW_BUDGET if evidence.workload.queries else FACTS_ROW_BUDGET)
+    assert lab is not None
+    with lab.connect() as connection:
+        queries = runnables(evidence.workload.queries, evidence.usages, connection).values()
+    numbered = {file.file: number for number, file in enumerate(files)}
+    return run_gate(
+        lab.sandbox,
+        lab.database,
+        files,
+        [(query.query_id, query.statements[0], query.weight) for query in queries if query.statements],
+        missing=lab.warnings,
+        settings=_session_settings(lab.catalog) if target.is_server else None,
+        on_file=lambda file: progress("Running migrations", numbered[file.file], len(files)),
+    )
 
 
 def _split_inputs(
@@ -337,111 +348,10 @@ def _rules(options: Options, *, wanting_migrations: bool) -> tuple[Rule, ...]:
     return tuple(rule for rule in chosen if ("migrations" in rule.needs) == wanting_migrations)
 
 
-def _read_statistics(state: RunState, dsn: str, options: Options) -> Workload:
-    """The workload in the database's `pg_stat_statements`; empty, and says why, where that cannot be read."""
-    available = Availability()
-    with closing(connect(dsn)) as connection:
-        rows = list(read_statistics(connection, available))
-        if available.reason is None:
-            add_statistics(state.digest, rows, connection.info.dbname)
-    notes = [*available.notes]
-    if available.reason is not None:
-        hint = "Give a log as INPUT to judge queries; only the catalog was read."
-        notes.append(f"{available.reason} {hint}")
-    state.diagnose("warning", notes)
-    return _filtered(state.digest.freeze(), options)
-
-
-def _kept_statistics(state: RunState, kept: Snapshot, options: Options) -> Workload:
-    """The workload in a snapshot; empty, and says why, where it has none."""
-    if kept.statements is None:
-        note = "The snapshot holds no workload of pg_stat_statements. Give a log as INPUT to judge queries."
-        state.diagnose("warning", [note])
-        return Workload()
-    add_statistics(state.digest, kept.statements, kept.catalog.database)
-    return _filtered(state.digest.freeze(), options)
-
-
-def _filtered(workload: Workload, options: Options) -> Workload:
-    """Without the queries that `--min-calls` and `--min-time` leave out."""
-    if not options.min_calls and not options.min_time_ms:
-        return workload
-    kept = tuple(
-        query
-        for query in workload.queries
-        if query.calls >= options.min_calls and query.total_us >= options.min_time_ms * 1000
-    )
-    ids = {query.id for query in kept}
-    return replace(
-        workload,
-        queries=kept,
-        plans=tuple(plan for plan in workload.plans if plan.query_id is None or plan.query_id in ids),
-        repetitions=tuple(r for r in workload.repetitions if r.query_id in ids),
-    )
-
-
-def _read_files(state: RunState, files: Sequence[str], options: Options, progress: Progress) -> Workload:
-    """The workload of the files.
-
-    Raises:
-        InputError: less of it than `--min-coverage` was understood.
-    """
-    if not files:
-        return Workload()
-    workload = read_workload(files, options, lambda done, total: progress("Reading", done, total), state.digest)
-    coverage = workload.coverage
-    if coverage.bytes_classified < coverage.bytes_total * options.min_coverage:
-        worst = coverage.unknown[0].sample if coverage.unknown else ""
-        share = coverage.bytes_classified / coverage.bytes_total
-        raise InputError(
-            f"only {share:.0%} of the input was understood (--min-coverage {options.min_coverage:.0%})",
-            why=f"for instance this was not: {worst!r}",
-            hint="Give the log's own --prefix, or a lower --min-coverage.",
-        )
-    return _filtered(workload, options)
-
-
 def _session_settings(catalog: Catalog) -> dict[str, str]:
     """The settings of the target that decide what a migration rewrites and which names it means."""
     zone = {"TimeZone": catalog.settings["TimeZone"]} if "TimeZone" in catalog.settings else {}
     return zone | {"search_path": ", ".join(quote_identifier(schema) for schema in catalog.search_path)}
-
-
-def _plans(workload: Workload) -> tuple[ReportedPlan, ...]:
-    logs = {source.name for source in workload.inputs if source.format != "explain"}
-    return tuple(
-        ReportedPlan(id=f"P{number}", plan=p.plan, query_id=p.query_id, origin="log" if p.source in logs else "input")
-        for number, p in enumerate(workload.plans, start=1)
-    )
-
-
-def _twin_plans(opinions: TwinOpinions, known: int) -> tuple[ReportedPlan, ...]:
-    """Each query's plan with the first of its values, numbered after the input's."""
-    plans = ((query_id, planned.plan) for query_id, planned in opinions.planned.items())
-    found = [(query_id, plan) for query_id, plan in plans if plan is not None]
-    return tuple(
-        ReportedPlan(id=f"P{number}", plan=plan, query_id=query_id, origin="twin")
-        for number, (query_id, plan) in enumerate(found, start=known + 1)
-    )
-
-
-def _relevant(assumptions: Sequence[str], findings: Sequence[Finding]) -> tuple[str, ...]:
-    """The assumptions on which a finding rests: those that name one of its tables."""
-    tables = {table for finding in findings for table in finding.subject.tables}
-    return tuple(a for a in assumptions if any(a.startswith(f"{table}:") for table in tables))
-
-
-def _limited(findings: Sequence[Finding], options: Options) -> tuple[Finding, ...]:
-    """Findings with at most `--max-instances` instances of their units of work."""
-    limit = options.max_instances
-    if not limit:
-        return tuple(findings)
-    return tuple(
-        replace(f, evidence={**f.evidence, "instances": list(f.evidence["instances"])[:limit]})
-        if "instances" in f.evidence
-        else f
-        for f in findings
-    )
 
 
 def _deadline(options: Options) -> float | None:
