@@ -221,7 +221,7 @@ def _analyze(
     state.add(workload=workload)
     evidence, ran = _judge(state, workload, catalog, rules, options)
     progress("Preparing a throwaway PostgreSQL", 0, 1)
-    opinions = twin_opinions(target, state, evidence)
+    opinions = twin_opinions(target, state, evidence, deadline=deadline)
     if opinions is not None:
         state.add(plans=(*input_plans(workload), *twin_plans(opinions, len(workload.plans))))
     wanted = any(finding.remedies for finding in ran.findings)

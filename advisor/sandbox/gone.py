@@ -12,6 +12,9 @@ from advisor.sandbox.watched import Watched
 _GONE = ("57P", "08")
 """SQLSTATE classes of a server that shuts down or cannot be reached; a broken connection has no SQLSTATE at all."""
 
+_NO_ROOM = "53"
+"""SQLSTATE class of a server without disk, memory or connections to spare."""
+
 
 def raise_if_gone(connection: psycopg.Connection[Any], error: psycopg.Error) -> None:
     """Raises SandboxError where the server did not survive the error.
@@ -30,7 +33,7 @@ def raise_if_gone(connection: psycopg.Connection[Any], error: psycopg.Error) -> 
 
 @contextmanager
 def server_expected() -> Iterator[None]:
-    """Turns the loss of the throwaway server into a SandboxError; other errors pass.
+    """Turns the loss of the throwaway server, and its lack of room, into a SandboxError; other errors pass.
 
     Ctrl-C stops a statement half way, and tidying up over the same connection then fails: that error only hides the
     Ctrl-C, which is what is raised.
@@ -41,9 +44,16 @@ def server_expected() -> Iterator[None]:
         interrupt = _interrupt_behind(error)
         if interrupt is not None:
             raise interrupt from None
-        if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(_GONE):
+        if isinstance(error, psycopg.Error) and is_loss(error):
             raise server_gone(error) from error
+        if isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(_NO_ROOM):
+            raise _server_full(error) from error
         raise
+
+
+def is_loss(error: psycopg.Error) -> bool:
+    """Whether it is the server (or the session with it) that is gone, rather than a statement that failed."""
+    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(_GONE)
 
 
 def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
@@ -64,4 +74,12 @@ def server_gone(error: psycopg.Error) -> SandboxError:
         "The throwaway PostgreSQL went away in the middle of the run.",
         why=" ".join(str(error).split()),
         hint="It may have been stopped from outside, or the machine ran out of memory or disk. Run the command again.",
+    )
+
+
+def _server_full(error: psycopg.Error) -> SandboxError:
+    return SandboxError(
+        "The throwaway PostgreSQL has no room left.",
+        why=" ".join(str(error).split()),
+        hint="Free some disk space or memory, or set TMPDIR to another folder. Run the command again.",
     )

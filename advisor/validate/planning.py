@@ -1,5 +1,6 @@
 """The workload's queries planned on the twin: with the values they were sent with, and as prepared statements."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,9 +55,12 @@ class Planned:
         return self.plans[0] if self.plans else self.generic
 
 
-def plan_queries(twin: Twin, queries: Sequence[Query], usages: Mapping[str, Usage]) -> Iterator[Planned]:
+def plan_queries(
+    twin: Twin, queries: Sequence[Query], usages: Mapping[str, Usage], *, deadline: float | None = None
+) -> Iterator[Planned]:
     """Plans the queries on tables, those with most time. Nothing is executed, everything is rolled back.
 
+    `deadline` is of `time.monotonic()`; queries not reached by then are passed over.
     Raises SandboxError where the server is lost.
     """
     on_tables = [query for query in queries if query.id in usages and usages[query.id].tables]
@@ -64,6 +68,8 @@ def plan_queries(twin: Twin, queries: Sequence[Query], usages: Mapping[str, Usag
     with twin.watched() as connection:
         found = runnables(chosen, usages, connection, statistics_sampler(twin.catalog))
         for query in chosen:
+            if deadline is not None and time.monotonic() > deadline:
+                break
             runnable = found.get(query.id)
             if runnable is None:
                 continue

@@ -135,7 +135,7 @@ def _index_recommendations(
         progress("Building and running indexes", 0, len(wanted))
         started = time.monotonic()
         tried = try_indexes(lab, wanted, queries, deadline=deadline)
-        trials = tried.trials if opinions is None else opinions.on(tried.trials, lab)
+        trials = tried.trials if opinions is None else opinions.on(tried.trials, lab, deadline=deadline)
         selection = Selection(
             chosen_bytes=sum(t.verdict.size_bytes or 0 for t in trials if t.verdict.status in GOOD),
             base_cost=tried.base_cost,
