@@ -9,6 +9,7 @@ from psycopg import sql
 
 from advisor.model.catalog import Catalog, Column, ColumnStatistics
 from advisor.model.names import QualifiedName
+from advisor.sql.quote import quote_identifier
 from advisor.validate.values import SAMPLED_ROWS, Sampler
 
 _SEED = 1
@@ -46,7 +47,7 @@ def _insert(connection: psycopg.Connection[Any], name: str, drawn: Sequence[tupl
     target = sql.Identifier("pg_temp", name)
     usable = []
     for column, values in drawn:
-        kind = sql.SQL(column.type)  # format_type's own text
+        kind = _before_parameters(column.type)  # format_type's own text
         try:
             with connection.transaction():
                 connection.execute(sql.SQL("SELECT unnest(%s::text[])::{}").format(kind), [list(dict.fromkeys(values))])
@@ -55,7 +56,7 @@ def _insert(connection: psycopg.Connection[Any], name: str, drawn: Sequence[tupl
         usable.append((column, kind, values))
     if not usable:
         return
-    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column, _, _ in usable)
+    columns = sql.SQL(", ").join(_before_parameters(quote_identifier(column.name)) for column, _, _ in usable)
     names = [sql.Identifier(f"v{n}") for n in range(len(usable))]
     casts = sql.SQL(", ").join(sql.SQL("{}::{}").format(n, kind) for n, (_, kind, _) in zip(names, usable, strict=True))
     arrays = sql.SQL(", ").join(sql.SQL("%s::text[]") for _ in usable)
@@ -65,6 +66,11 @@ def _insert(connection: psycopg.Connection[Any], name: str, drawn: Sequence[tupl
         ),
         [values for _, _, values in usable],
     )
+
+
+def _before_parameters(text: str) -> sql.SQL:
+    """A part of a statement with parameters, in which psycopg takes a % for the beginning of one."""
+    return sql.SQL(text.replace("%", "%%"))
 
 
 def _drawn(column: Column) -> list[str | None]:

@@ -19,9 +19,9 @@ from advisor.validate.planning import Planned, plan_queries
 
 SCHEMA = """
 CREATE TABLE orders (id bigint PRIMARY KEY, customer int NOT NULL, state text NOT NULL, placed timestamptz NOT NULL,
-                     email text);
+                     email text, "rate%" int);
 INSERT INTO orders SELECT n, n % 5000, CASE WHEN n % 1000 = 0 THEN 'stuck' WHEN n % 20 = 0 THEN 'open' ELSE 'done' END,
-       '2026-01-01'::timestamptz + n * interval '1 minute', 'who' || n || '@example.com'
+       '2026-01-01'::timestamptz + n * interval '1 minute', 'who' || n || '@example.com', 70 + n % 3
 FROM generate_series(1, 50000) n;
 CREATE INDEX by_state ON orders (state);
 CREATE INDEX by_customer ON orders (customer);
@@ -85,6 +85,13 @@ def test_parameters_get_common_middle_and_rare_values(plans: Planner) -> None:
     assert "'stuck'" in found.statements[2]
     assert max(filter(None, rows)) == pytest.approx(47_500, rel=0.05)
     assert min(filter(None, rows)) < 200
+
+
+def test_a_percent_sign_in_a_name_is_no_placeholder(plans: Planner) -> None:
+    found = plans.plan('SELECT id FROM orders WHERE "rate%" = $1')
+    values = {text.rpartition("= ")[2].strip("'") for text in found.statements}
+    assert values <= {"70", "71", "72"}
+    assert len(values) > 1
 
 
 def test_the_generic_plan_is_one_for_any_value(plans: Planner) -> None:
