@@ -15,7 +15,10 @@ from advisor.model.options import Options
 if TYPE_CHECKING:
     from advisor.sandbox.twin.open import Twin
 
-_CARE = "Only EXPLAIN there: CREATE INDEX, ANALYZE or VACUUM give a table the size of an empty one. Ctrl-C ends it."
+_CARE = (
+    "Only EXPLAIN there: it takes no CREATE INDEX, ANALYZE or VACUUM, after which a table would have the size of an "
+    "empty one. Ctrl-C ends it."
+)
 
 
 @click.command("twin")
@@ -32,9 +35,9 @@ def command(
 
     Prints its URL as the first line and stays until Ctrl-C. EXPLAIN there
     answers as the database itself would; its tables are empty, so EXPLAIN
-    ANALYZE tells nothing. Leave it as it is: CREATE INDEX, ANALYZE and VACUUM
-    put the sizes of empty tables in place of your own. analyze tells what an
-    index would do.
+    ANALYZE tells nothing. CREATE INDEX, ANALYZE and VACUUM are not allowed:
+    they would put the sizes of empty tables in place of your own. analyze
+    tells what an index would do.
     """
     from advisor.api import twin
 

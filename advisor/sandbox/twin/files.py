@@ -45,7 +45,6 @@ class Relation:
     path: str
     method: str | None
     table_oid: int | None
-    parent_oid: int | None
     tablespace: str | None
     definition: str | None
 
@@ -75,15 +74,13 @@ class Shape:
 _RELATIONS = """
 SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
        COALESCE(CASE WHEN c.relkind IN ('r', 'm', 'i') THEN pg_relation_filepath(c.oid) END, '') AS path,
-       a.amname AS method, i.indrelid::int8 AS table_oid, h.inhparent::int8 AS parent_oid,
-       t.spcname AS tablespace,
+       a.amname AS method, i.indrelid::int8 AS table_oid, t.spcname AS tablespace,
        CASE WHEN c.relkind IN ('i', 'I') THEN pg_get_indexdef(c.oid) END AS definition
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam AND c.relkind IN ('i', 'I')
 LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
 LEFT JOIN pg_catalog.pg_tablespace t ON t.oid = c.reltablespace
-LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = c.oid AND h.inhseqno = 1
 WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
   AND (%(oids)s::int8[] IS NULL OR c.oid::int8 = ANY (%(oids)s))"""
 

@@ -73,14 +73,12 @@ class Twin:
     Attributes:
         catalog: what it was made from.
         warnings: where it is not like production, a sentence each.
-        heights_estimated: btrees whose height had to be estimated from their size.
     """
 
     sandbox: Sandbox
     database: str
     catalog: Catalog
     warnings: tuple[str, ...] = ()
-    heights_estimated: int = 0
 
     def connect(self) -> psycopg.Connection[Any]:
         """A connection of the unprivileged login, in autocommit mode; settings are production's."""
@@ -148,17 +146,7 @@ def open_twin(sandbox: Sandbox, catalog: Catalog, *, database: str = "twin") -> 
         ) from error
     except psycopg.Error as error:
         raise SandboxError("The planner twin cannot be made.", why=f"{error}".strip()) from error
-    return Twin(
-        sandbox=sandbox,
-        database=database,
-        catalog=catalog,
-        warnings=tuple(dict.fromkeys(warnings)),
-        heights_estimated=sum(
-            index.method == "btree" and index.height is None and bool(index.storage)
-            for table in catalog.tables.values()
-            for index in table.indexes
-        ),
-    )
+    return Twin(sandbox=sandbox, database=database, catalog=catalog, warnings=tuple(dict.fromkeys(warnings)))
 
 
 @dataclass(frozen=True, slots=True)
