@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, TypeVar
 
 import psycopg
@@ -78,6 +79,15 @@ class Watched(psycopg.Connection[Any]):
     def renew(self) -> None:
         """A new session in the place of the lost one. Raises SandboxError where the server is lost as well."""
         self._take(reopened(self._opening))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # psycopg's own does not close what is closed already, over which the watch would go on.
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Ends the session and the watch over it."""

@@ -1,15 +1,23 @@
 """Code in a schema that ends sessions or refuses to end: the run goes on, and says what was not tested."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from advisor.api import analyze
+from advisor.catalog.read import read_catalog
+from advisor.model.names import QualifiedName
 from advisor.sandbox import watched
 from advisor.sandbox.schema import load
 from advisor.sandbox.server import Sandbox
+from advisor.sandbox.twin import statistics, what_if
+from advisor.sandbox.twin.open import open_twin
+from advisor.sandbox.twin.what_if import WhatIf, WhatIfIndex
 from advisor.sandbox.watched import Watched
 from advisor.validate import lab, measure
 from advisor.validate.measure import execute, plan_only
@@ -74,6 +82,45 @@ def test_a_lost_session_comes_back_with_its_settings(session: Watched) -> None:
     assert session.broken
     session.renew()
     assert session.execute("SHOW search_path").fetchone() == ("s, public",)
+
+
+def test_nobody_watches_over_a_session_that_is_lost_and_closed(sandbox: Sandbox, database: str) -> None:
+    before = threading.active_count()
+    with Watched(sandbox, lambda: sandbox.connect(database)) as session, pytest.raises(psycopg.OperationalError):
+        session.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("code", [STUBBORN, ENDING], ids=NAMES.get)
+def test_a_twin_is_made_and_asked_in_sessions_that_end(
+    sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """The planner takes a call of constants for a constant, and calls it."""
+    monkeypatch.setattr(statistics, "EXPRESSION_LIMIT_S", 0.5)
+    monkeypatch.setattr(what_if, "STATEMENT_LIMIT_S", 0.5)
+    with closing(sandbox.connect(database)) as owner:
+        owner.autocommit = True
+        owner.execute("CREATE TABLE t AS SELECT n AS id, n % 7 AS x FROM generate_series(1, 900) n")
+        owner.execute(FUNCTION.format("RETURN 1").encode())
+        owner.execute("CREATE STATISTICS s ON (evil() + x), id FROM t; CREATE TABLE u AS TABLE t; ANALYZE t, u")
+        owner.autocommit = False
+        catalog = read_catalog(owner)
+    evil = next(one for one in catalog.objects if one.name.name == "evil")
+    planted = replace(evil, definition=FUNCTION.format(code))
+    objects = tuple(planted if one is evil else one for one in catalog.objects)
+    try:
+        twin = open_twin(sandbox, replace(catalog, objects=objects), database=f"{database}_twin")
+        assert any("public.s: " in warning for warning in twin.warnings)
+        indexes = [
+            WhatIfIndex(name=name, table=QualifiedName("public", "u"), definition=f"CREATE INDEX {name} ON u ({key})")
+            for name, key in (("bad", "(evil() + id)"), ("good", "x"))
+        ]
+        with WhatIf(twin) as asked:
+            bad, good = asked.add(indexes)
+        assert bad.refused is not None
+        assert good.refused is None
+    finally:
+        sandbox.drop_database(f"{database}_twin")
 
 
 PLANTED = {

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from advisor.model.catalog import Catalog, Index, Storage, Table
 from advisor.model.names import QualifiedName
 from advisor.sandbox.schema.collations import database_options
 from advisor.sandbox.schema.rebuild import rebuild
+from advisor.sandbox.schema.rebuild_run import STATEMENT_LIMIT_S
 from advisor.sandbox.schema.tablespaces import make_tablespaces
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.twin.end_points import known_ends, leaves
@@ -82,9 +84,7 @@ class Twin:
 
     def connect(self) -> psycopg.Connection[Any]:
         """A connection of the unprivileged login, in autocommit mode; settings are production's."""
-        connection = self.sandbox.connect(self.database)
-        connection.autocommit = True
-        return connection
+        return _session(self.sandbox, self.database)
 
     def watched(self) -> Watched:
         """The same, for statements from outside: one that does not end loses its session, which `renew()` replaces."""
@@ -99,6 +99,12 @@ class Twin:
     def data_directory(self) -> Path:
         """Where the server's files are."""
         return data_directory(self.sandbox)
+
+
+def _session(sandbox: Sandbox, database: str) -> psycopg.Connection[Any]:
+    connection = sandbox.connect(database)
+    connection.autocommit = True
+    return connection
 
 
 def data_directory(sandbox: Sandbox) -> Path:
@@ -126,8 +132,12 @@ def open_twin(sandbox: Sandbox, catalog: Catalog, *, database: str = "twin") -> 
         warnings += make_tablespaces(sandbox, catalog)
         warnings += rebuild(sandbox, database, catalog)
         warnings += put_statistics(sandbox, database, catalog)
-        with sandbox.admin(database) as admin, sandbox.connect(database) as owner:
-            admin.autocommit = owner.autocommit = True
+        with (
+            sandbox.admin(database) as admin,
+            Watched(sandbox, partial(_session, sandbox, database)) as owner,
+            owner.limited(STATEMENT_LIMIT_S),
+        ):
+            admin.autocommit = True
             pairs = _tables(catalog, relations(admin))
             shapes = _with_ends(list(_shapes(pairs)), pairs, owner, folder)
             renew_files(admin, owner, [shape.relation for shape in shapes if has_own_pages(shape)])

@@ -7,11 +7,15 @@ from typing import Any
 import psycopg
 
 from advisor.model.names import QualifiedName
+from advisor.sandbox.gone import raise_if_gone
 from advisor.sandbox.twin.types import FIRST_NORMAL_OID, Oid
 from advisor.sql.quote import quote_name
 
 EXPRESSION_TIMEOUT_S = 5
 """To learn an expression's type is to plan it, which may run a function of the user's for ever."""
+
+EXPRESSION_LIMIT_S = EXPRESSION_TIMEOUT_S + 2
+"""A function may catch the cancellation and go on: then its session is ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +125,9 @@ def expression_places(
 ) -> Iterator[ColumnPlace | str]:
     """The type and collation of each (number, expression) over a table, or why they cannot be told.
 
-    Asked over the unprivileged login, as planning an expression may run the user's functions. The connection must be in
-    autocommit mode, its search path `pg_catalog` alone.
+    Asked over a watched session of the unprivileged login, as planning an expression may run the user's functions. The
+    connection must be in autocommit mode, its search path `pg_catalog` alone. Raises SandboxError where the server is
+    lost.
     """
     for number, expression in expressions:
         one = f"(SELECT {expression} FROM ONLY {quote_name(table)} LIMIT 0)"
@@ -132,6 +137,7 @@ FROM pg_type t WHERE t.oid = pg_typeof({one})"""
         try:
             row = user.execute(query.encode()).fetchone()
         except psycopg.Error as error:
+            raise_if_gone(user, error)
             yield (error.diag.message_primary or f"{error}").strip()
             continue
         yield ColumnPlace(number=number, type=row[0], collation=row[1]) if row else "its type is not known"

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from advisor.sandbox.server import Sandbox
 from advisor.sandbox.twin.extended import put_extended
 from advisor.sandbox.twin.pg_statistic import StatisticRow, insert_rows, statistic_row
 from advisor.sandbox.twin.places import (
+    EXPRESSION_LIMIT_S,
     EXPRESSION_TIMEOUT_S,
     ColumnPlace,
     RelationPlace,
@@ -22,6 +24,7 @@ from advisor.sandbox.twin.places import (
     read_relations,
 )
 from advisor.sandbox.twin.types import Oid, Types, read_types
+from advisor.sandbox.watched import Watched
 
 _SETTINGS = (
     "SET DateStyle = 'ISO'",
@@ -64,9 +67,14 @@ def put_statistics(sandbox: Sandbox, database: str, catalog: Catalog) -> tuple[s
     Returns a sentence for each table that lacks some. Raises SandboxError where the server is lost or has no files.
     """
     problems: list[Problem] = []
-    with sandbox.admin(database) as admin, sandbox.connect(database) as user:
+    with (
+        sandbox.admin(database) as admin,
+        Watched(sandbox, partial(_user, sandbox, database)) as user,
+        user.limited(EXPRESSION_LIMIT_S),
+    ):
         try:
-            _prepare(admin, user)
+            for setting in _SETTINGS:
+                admin.execute(setting.encode())
             types = read_types(admin)
             relations = read_relations(admin)
             wanted: list[_Wanted] = []
@@ -85,13 +93,12 @@ def put_statistics(sandbox: Sandbox, database: str, catalog: Catalog) -> tuple[s
     return tuple(_sentences(problems))
 
 
-def _prepare(admin: psycopg.Connection[Any], user: psycopg.Connection[Any]) -> None:
+def _user(sandbox: Sandbox, database: str) -> psycopg.Connection[Any]:
+    user = sandbox.connect(database)
     user.autocommit = True
-    user.execute("SET search_path = pg_catalog")
-    user.execute(f"SET statement_timeout = '{EXPRESSION_TIMEOUT_S}s'".encode())
-    for setting in _SETTINGS:
-        admin.execute(setting.encode())
+    for setting in ("SET search_path = pg_catalog", f"SET statement_timeout = '{EXPRESSION_TIMEOUT_S}s'", *_SETTINGS):
         user.execute(setting.encode())
+    return user
 
 
 def _of_columns(catalog: Catalog, relations: dict[QualifiedName, RelationPlace]) -> Iterator[_Wanted | Problem]:

@@ -18,6 +18,8 @@ import psycopg
 from advisor.errors import SqlError, UsageError
 from advisor.model.catalog import GinMetapage
 from advisor.model.names import QualifiedName
+from advisor.sandbox.gone import raise_if_gone
+from advisor.sandbox.schema.rebuild_run import STATEMENT_LIMIT_S
 from advisor.sandbox.twin.estimates import btree_height, index_bytes
 from advisor.sandbox.twin.files import (
     KEEP_OUT_OF_BUFFERS,
@@ -125,19 +127,21 @@ class WhatIf:
             _refuse_other_statements(candidate)
         tables = {oid for c in candidates for oid in self._tree(c.table)}
         refused: dict[str, str] = {}
-        with self._emptied(tables), closing(self._twin.connect()) as owner:
+        with self._emptied(tables), self._twin.watched() as owner, owner.limited(STATEMENT_LIMIT_S):
             owner.execute(KEEP_OUT_OF_BUFFERS)
             for candidate in candidates:
                 try:
                     owner.execute(candidate.definition.encode())
                 except psycopg.Error as error:
-                    refused[candidate.name] = error.diag.message_primary or f"{error}".strip()
+                    raise_if_gone(owner, error)
+                    owner.execute(KEEP_OUT_OF_BUFFERS)
+                    refused[candidate.name] = _reason(error)
                     continue
                 self._oids[candidate.name] = tuple(self._tree(QualifiedName(candidate.table.schema, candidate.name)))
                 self.switch(())
-        with closing(self._twin.connect()) as owner:
+        with self._twin.watched() as owner, owner.limited(STATEMENT_LIMIT_S):
             return tuple(
-                Added(name=c.name, refused=refused[c.name]) if c.name in refused else self._shape(c, owner)
+                Added(name=c.name, refused=refused[c.name]) if c.name in refused else self._shaped(c, owner)
                 for c in candidates
             )
 
@@ -186,6 +190,15 @@ class WhatIf:
             shapes = [_table_shape(table, before[table.oid]) for table in found]
             write_sizes(self._admin, shapes)
 
+    def _shaped(self, candidate: WhatIfIndex, owner: psycopg.Connection[Any]) -> Added:
+        """The candidate with its size; taken away again where the planner cannot say what would be in it."""
+        try:
+            return self._shape(candidate, owner)
+        except psycopg.Error as error:
+            raise_if_gone(owner, error)
+            self.remove([candidate.name])
+            return Added(name=candidate.name, refused=_reason(error))
+
     def _shape(self, candidate: WhatIfIndex, owner: psycopg.Connection[Any]) -> Added:
         """Gives a candidate its size, that of a partitioned table in proportion to the partitions' rows."""
         parts = [r for r in relations(self._admin, list(self._oids[candidate.name])) if r.path]
@@ -224,6 +237,10 @@ class WhatIf:
             oids=self._oids[candidate.name],
             size_bytes=sum(shape.pages for shape in shapes) * BLOCK,
         )
+
+
+def _reason(error: psycopg.Error) -> str:
+    return error.diag.message_primary or f"{error}".strip()
 
 
 def _refuse_other_statements(candidate: WhatIfIndex) -> None:
