@@ -20,6 +20,9 @@ MAX_ROWS = 1e15
 MAX_BYTES = 2**60
 """Of a table with all its partitions: an exbibyte."""
 
+MAX_DATABASE_PAGES = 2**37
+"""Of all relations together, a pebibyte: a planner twin has a file for every gibibyte of it, if an empty one."""
+
 MAX_COLUMNS = 1_664
 """`MaxTupleAttributeNumber` in `access/htup_details.h`; a table has at most 1,600."""
 
@@ -53,6 +56,9 @@ def _faults(snapshot: Snapshot) -> Iterator[str]:
         yield "the moment its counters were reset"
     for table in catalog.tables.values():
         yield from (f"{fault} of table {str(table.name)[:80]!r}" for fault in _table_faults(table))
+    stored = (s for t in catalog.tables.values() for s in (t.storage, *(index.storage for index in t.indexes)))
+    if sum(max(each.pages or 0, each.analysed_pages) for each in stored if each is not None) > MAX_DATABASE_PAGES:
+        yield "the size of all its tables"
     names = [thing.name for thing in catalog.objects] + [extended.name for extended in catalog.extended_statistics]
     for name in names:
         if not _is_name(name.name) or not _is_name(name.schema):

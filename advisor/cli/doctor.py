@@ -9,6 +9,7 @@ import click
 from advisor.cli.lines import labelled
 from advisor.cli.options import option
 from advisor.cli.sandbox import provider_lines, providers_document
+from advisor.report.printable import printable
 
 if TYPE_CHECKING:
     from advisor.doctor.check import Check
@@ -42,7 +43,7 @@ def command(log: str | None, dsn: str | None, prefix: str | None, kind: str) -> 
         write_document({"command": "doctor", **_document(found)})
     else:
         for line in _lines(found):
-            click.echo(line)
+            click.echo(printable(line))
     return 0
 
 

@@ -14,6 +14,7 @@ from advisor.errors import SandboxError
 from advisor.sandbox.server import Sandbox
 from advisor.sandbox.watch import Watch
 from advisor.sandbox.watched import reopened
+from advisor.sql.quote import quote_identifier
 
 STATEMENT_LIMIT_S = 20
 """No honest statement on empty tables takes that long; a materialised view's query or a partition's bound may try."""
@@ -138,7 +139,7 @@ def _connect(sandbox: Sandbox, database: str, search_path: Sequence[str]) -> psy
     connection.autocommit = True
     connection.prepare_threshold = None
     connection.execute("SET check_function_bodies = false")
-    path = ", ".join('"' + name.replace('"', '""') + '"' for name in search_path)
+    path = ", ".join(map(quote_identifier, search_path))
     if path:
         connection.execute("SELECT set_config('search_path', %s, false)", (path,))
     return connection

@@ -135,6 +135,17 @@ def test_a_storage_no_server_has() -> None:
         decode(encode(snapshot_of(catalog_of(big))))
 
 
+def test_a_database_of_more_than_a_pebibyte() -> None:
+    largest = Storage(analysed_pages=2**32, analysed_rows=1e9, pages=2**32)
+    tables = [
+        Table(name=QualifiedName("public", f"t{number}"), kind="table", columns=(), storage=largest)
+        for number in range(33)
+    ]
+    with pytest.raises(InputError, match="the size of all its tables"):
+        decode(encode(snapshot_of(catalog_of(*tables))))
+    assert len(decode(encode(snapshot_of(catalog_of(*tables[:32])))).catalog.tables) == 32
+
+
 def test_a_share_beyond_all() -> None:
     odd = Column(name="a", type="int", base_type="int4", statistics=ColumnStatistics(null_fraction=7.0))
     with pytest.raises(InputError, match="statistics"):
