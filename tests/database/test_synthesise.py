@@ -353,6 +353,18 @@ def test_the_same_seed_makes_the_same_rows(sandbox: Sandbox, database: str) -> N
     assert found[0] != found[2]
 
 
+def test_percent_signs_in_names_are_no_placeholders(sandbox: Sandbox, database: str) -> None:
+    ddl = """CREATE DOMAIN "per%cent" AS int; CREATE TABLE "t%s" ("%id" serial PRIMARY KEY, "a%b" "per%cent")"""
+    seen = ColumnProfile(seen=("4711",))
+    profile = {_name("t%s"): TableProfile(rows=2_000, basis="flag", columns={"a%b": seen})}
+    said: list[str] = []
+    with sandbox.connect(database) as connection:
+        _, rows = _load(connection, ddl, profile, warn=said.append)
+        assert (rows, said) == ({_name("t%s"): 2_000}, [])
+        assert _one(connection, 'SELECT count(*) FROM "t%s" WHERE "a%b" = 4711') > 0
+        assert _one(connection, 'INSERT INTO "t%s" ("a%b") VALUES (1) RETURNING "%id"') > 2_000
+
+
 def test_rows_that_are_there_stay(sandbox: Sandbox, database: str) -> None:
     ddl = (
         "CREATE TABLE state (code text PRIMARY KEY); INSERT INTO state VALUES ('open'), ('done');"

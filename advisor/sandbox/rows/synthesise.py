@@ -276,11 +276,9 @@ def _fill_table(load: Load, shape: TableShape) -> int:
 def _advance_sequences(connection: Connection, shape: TableShape) -> None:
     for column in shape.columns:
         if column.sequence is not None and column.base_name in ("int2", "int4", "int8"):
-            name = quote_identifier(column.name)
-            connection.execute(
-                f"SELECT setval(%s::regclass, max({name})) FROM {shape.sql} HAVING max({name}) > 0".encode(),
-                [column.sequence],
-            )
+            name, sequence = quote_identifier(column.name), quote_literal(column.sequence)
+            query = f"SELECT setval({sequence}::regclass, max({name})) FROM {shape.sql} HAVING max({name}) > 0"
+            connection.execute(query.encode())
 
 
 def _put_back_foreign_keys(load: Load) -> None:

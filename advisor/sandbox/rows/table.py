@@ -135,7 +135,8 @@ def _taken_by_server(connection: Connection, type_sql: str, values: Sequence[str
     def takes(some: Sequence[str]) -> bool:
         try:
             with connection.transaction():
-                query = f"SELECT count(v::{type_sql}) FROM unnest(%s::text[]) AS v"
+                # A % in a type's name is no placeholder.
+                query = f"SELECT count(v::{type_sql.replace('%', '%%')}) FROM unnest(%s::text[]) AS v"
                 connection.execute(query.encode(), [list(some)])
         except psycopg.Error as error:
             if isinstance(error, psycopg.OperationalError) and connection.closed:
