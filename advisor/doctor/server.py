@@ -16,6 +16,12 @@ from advisor.sql.own import MARK
 
 _STATEMENTS = "pg_stat_statements"
 
+_IS_THE_EXTENSIONS = f"""
+SELECT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+               WHERE d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e'
+               AND e.extname = '{_STATEMENTS}' AND d.classid = 'pg_catalog.pg_class'::regclass
+               AND d.objid = pg_catalog.to_regclass(%s)) {MARK}"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
@@ -67,11 +73,15 @@ def _deallocations(connection: psycopg.Connection[Any], schema: str | None) -> i
     if schema is None or connection.info.server_version < 140000:
         return None
     view = sql.Identifier(schema, "pg_stat_statements_info")
+    # Before 1.9 the extension has no such view, and anybody may have put another one there.
+    own = connection.execute(_IS_THE_EXTENSIONS.encode(), (view.as_string(connection),)).fetchone()
+    if own is None or not own[0]:
+        return None
     try:
         with connection.transaction():
             row = connection.execute(sql.SQL("SELECT dealloc FROM {} " + MARK).format(view)).fetchone()
     except psycopg.Error:
-        # An old version of the extension has no such view; a server that did not load the library refuses it.
+        # A server that did not load the library refuses it.
         return None
     return int(row[0]) if row else None
 

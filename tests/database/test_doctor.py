@@ -10,8 +10,10 @@ from jsonschema import Draft202012Validator
 
 from advisor.doctor.check import Check
 from advisor.doctor.examine import Examination, examine
+from advisor.doctor.server import read_server
 from advisor.report import schemas
 from advisor.sandbox.programs import binaries
+from advisor.sandbox.server import Sandbox
 from tests.database.live_server import PASSWORD, URL_PASSWORD, LiveServer, advise, live_server
 
 POOR = {
@@ -38,6 +40,14 @@ def server(request: pytest.FixtureRequest) -> Iterator[LiveServer]:
             connection.execute(f"CREATE ROLE \"o'dd\" LOGIN PASSWORD '{PASSWORD}'".encode())
             connection.execute("CREATE TABLE t (x int); CREATE EXTENSION file_fdw; CREATE EXTENSION pg_trgm")
         yield running
+
+
+def test_a_view_that_somebody_put_beside_the_extension_is_not_asked(sandbox: Sandbox, database: str) -> None:
+    with sandbox.admin(database) as connection:
+        connection.execute("CREATE EXTENSION pg_stat_statements SCHEMA public VERSION '1.8'")
+        connection.execute("CREATE VIEW public.pg_stat_statements_info AS SELECT 7 AS dealloc")
+        assert read_server(connection).deallocations is None
+        connection.rollback()
 
 
 def checks(found: Examination) -> dict[str, Check]:
