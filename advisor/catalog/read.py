@@ -18,10 +18,7 @@ from advisor.catalog.rows import Ask, Oid, Row, ask, grouped
 from advisor.catalog.statistics import read_statistics
 from advisor.catalog.tables import RELATION_KINDS, build_tables
 from advisor.model.catalog import Catalog, Table
-from advisor.model.names import QualifiedName
-
-_NAMES_IN_WARNING = 5
-"""As many names as fit on a line; the rest is counted."""
+from advisor.model.names import QualifiedName, listed
 
 # pg_catalog alone makes the server print every other name with its schema. The other two decide how values of bytea
 # and money are printed. Until it holds nothing may be looked up: the database's own path can begin with a schema of
@@ -124,30 +121,23 @@ def _warnings(role: str, relations: Sequence[Row], busy: Sequence[Row]) -> Itera
     if hidden:
         yield (
             f"Role {role} has no SELECT on {len(hidden)} of {len(stored)} tables, so the distribution of their values "
-            f"is not known: {_listed(hidden)}."
+            f"is not known: {listed(hidden)}."
         )
     locked = [_name(row) for row in busy if row["kind"] in RELATION_KINDS]
     if locked:
         yield (
-            "Another session holds or awaits an ACCESS EXCLUSIVE lock, so these tables are left out: "
-            f"{_listed(locked)}."
+            f"Another session holds or awaits an ACCESS EXCLUSIVE lock, so these tables are left out: {listed(locked)}."
         )
     stale = [_name(row) for row in stored if row["kind"] == "r" and row["reltuples"] < 0 and row["size_bytes"]]
     if stale:
-        yield f"{len(stale)} tables with rows were never analysed (ANALYZE has not run): {_listed(stale)}."
+        yield f"{len(stale)} tables with rows were never analysed (ANALYZE has not run): {listed(stale)}."
 
 
 def _foreign(relations: Sequence[Row]) -> Iterable[str]:
     for reason in sorted({why for row in relations if (why := why_foreign(row)) is not None}):
         names = [_name(row) for row in relations if why_foreign(row) == reason]
-        yield f"{len(names)} relations are left out, because they are {reason}: {_listed(names)}."
+        yield f"{len(names)} relations are left out, because they are {reason}: {listed(names)}."
 
 
 def _name(row: Row) -> QualifiedName:
     return QualifiedName(row["schema"], row["name"])
-
-
-def _listed(names: Sequence[QualifiedName]) -> str:
-    shown = ", ".join(str(name) for name in names[:_NAMES_IN_WARNING])
-    more = len(names) - _NAMES_IN_WARNING
-    return f"{shown} and {more} more" if more > 0 else shown

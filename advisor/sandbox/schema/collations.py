@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from advisor.model.catalog import Catalog, Collation
-from advisor.model.names import QualifiedName
+from advisor.model.names import QualifiedName, listed
 from advisor.sandbox.server import Sandbox
 from advisor.sql.quote import quote_identifier, quote_literal, quote_name
 
@@ -24,8 +24,6 @@ _LIKE_A_LANGUAGE = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "en_US.utf8")
 _PROVIDER_CLAUSE = 150000
 """From here on, CREATE DATABASE names the provider."""
 _BUILTIN = 170000
-_LISTED = 5
-"""As many names as fit on a line; the rest is counted."""
 
 
 def compares_bytes(provider: str, locale: str) -> bool:
@@ -84,21 +82,21 @@ def make_collations(
 
     Gives what COLLATE is to say for each that a column names (None: nothing), and a sentence for each stand-in.
     """
-    listed = {collation.name: collation for collation in catalog.collations}
+    wanted = {collation.name: collation for collation in catalog.collations}
     used = _users(catalog)
     texts: dict[QualifiedName, str | None] = {}
     told: list[str] = []
     with sandbox.connect(database) as owner, sandbox.admin(database) as admin:
         owner.autocommit = admin.autocommit = True
-        for name in sorted(listed.keys() | used.keys()):
+        for name in sorted(wanted.keys() | used.keys()):
             if name.schema == "pg_catalog" and name.name in _EVERYWHERE:
                 texts[name] = quote_identifier(name.name)
                 continue
             connections = (admin, owner) if name.schema == "pg_catalog" else (owner,)
-            texts[name], difference = _make(connections, name, listed.get(name))
+            texts[name], difference = _make(connections, name, wanted.get(name))
             if difference:
-                columns = _listed(used.get(name, ()))
-                told.append(f"{difference}{columns}.")
+                columns = used.get(name, ())
+                told.append(f"{difference} (of {listed(columns)})." if columns else f"{difference}.")
     return texts, tuple(told)
 
 
@@ -111,13 +109,6 @@ def _users(catalog: Catalog) -> dict[QualifiedName, list[str]]:
                 name = QualifiedName(column.collation_schema or "pg_catalog", column.collation)
                 users.setdefault(name, []).append(f"{table.name}.{column.name}")
     return users
-
-
-def _listed(columns: Sequence[str]) -> str:
-    if not columns:
-        return ""
-    more = f" and {len(columns) - _LISTED} more" if len(columns) > _LISTED else ""
-    return f" (of {', '.join(columns[:_LISTED])}{more})"
 
 
 def _make(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import psycopg
 
 from advisor.model.catalog import Catalog
-from advisor.model.names import QualifiedName
+from advisor.model.names import QualifiedName, listed
 from advisor.sandbox.schema.collations import make_collations
 from advisor.sandbox.schema.extensions import create_extension
 from advisor.sandbox.schema.rebuild_run import Failure, building, not_built, run, run_side_by_side, run_with_less
@@ -17,9 +17,6 @@ from advisor.sandbox.server import Sandbox
 
 MAX_WARNINGS = 20
 """One missing type can fail a hundred statements: the first ones tell, the rest are counted."""
-
-_LISTED = 5
-"""As many names as fit on a line; the rest is counted."""
 
 _MISSING_TYPE = re.compile(r'type "(?P<schema>[^".]+)\.(?P<name>[^"]+)" does not exist')
 
@@ -105,12 +102,7 @@ def _users_of_types(catalog: Catalog) -> dict[QualifiedName, list[str]]:
 
 
 def _of(columns: Sequence[str]) -> str:
-    return f" (of {_listed(columns)})" if columns else ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"{', '.join(names[:_LISTED])}{more}"
+    return f" (of {listed(columns)})" if columns else ""
 
 
 def _tablespaces(owner: psycopg.Connection[tuple[str, ...]]) -> frozenset[str]:
@@ -139,7 +131,7 @@ def _limits(catalog: Catalog) -> Iterable[str]:
     """What is built, but is not the same."""
     secured = [f"{table.name}" for table in catalog.tables.values() if table.row_security]
     if secured:
-        yield f"Row security policies are not there on the throwaway server, plans are the owner's: {_listed(secured)}."
+        yield f"Row security policies are not there on the throwaway server, plans are the owner's: {listed(secured)}."
     foreign = [f"{table.name}" for table in catalog.tables.values() if table.kind == "foreign_table"]
     if foreign:
-        yield f"Foreign tables are plain ones on the throwaway server: {_listed(foreign)}."
+        yield f"Foreign tables are plain ones on the throwaway server: {listed(foreign)}."
