@@ -37,7 +37,7 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "RUN_TIMEOUT_MS", 300)
     monkeypatch.setattr(measure, "GRACE_S", 0.2)
     monkeypatch.setattr(load, "STATEMENT_LIMIT_S", 1)
-    monkeypatch.setattr(lab, "TABLE_LIMIT_S", 1.0)
+    monkeypatch.setattr(lab, "TABLE_LIMIT_S", 4.0)
     monkeypatch.setattr(watched, "STATEMENT_LIMIT_S", 2.0)
 
 
