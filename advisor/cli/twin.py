@@ -47,13 +47,13 @@ def command(
             opened, notes = stack.enter_context(
                 twin(dsn=dsn, snapshot=snapshot, probes=not no_probes, options=options, progress=shown)
             )
+        connection = stack.enter_context(closing(opened.connect()))
         click.echo(opened.url)
         for text in () if quiet else (*(note.message for note in notes), _head(opened), _CARE):
             for line in wrapped(text, margin="  "):
                 click.echo(line, err=True)
-        with closing(opened.connect()) as connection:
-            # On an idle connection the server has nothing to say, until it goes away.
-            select.select([connection.fileno()], [], [])
+        # On an idle connection the server has nothing to say, until it goes away.
+        select.select([connection.fileno()], [], [])
     raise SandboxError("The twin's server has stopped.", hint="Run the command again.")
 
 

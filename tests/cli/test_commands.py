@@ -53,6 +53,7 @@ def test_every_rewrite_was_compared(shop: Ran) -> None:
         assert recommendation["verdict"]["equivalence"]["datasets"] >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["postgresql.csv", "postgresql.json", "postgresql.log.gz"])
 def test_other_formats_of_the_same_run_give_the_same_findings(shop: Ran, advisor: Command, name: str) -> None:
     other = advisor("analyze", SHOP / name, "--schema", SCHEMA, "--format", "json").document()
@@ -120,9 +121,12 @@ def test_nothing_to_analyze(advisor: Command) -> None:
 
 
 def test_failing_on_warnings(advisor: Command) -> None:
-    log = (*("analyze", SHOP / "postgresql.log.gz", "--schema", SCHEMA, "-q"), *("--select", "IDX001", "--fail-on"))
-    assert advisor(*log, "warning").code == 1
-    assert advisor(*log, "error").code == 0
+    queries = advisor.home / "queries.sql"
+    queries.write_text("SELECT id FROM payments WHERE provider_reference = 'pay_1'", encoding="utf-8")
+    rows = ("--table-rows", "payments=20000")
+    call = ("analyze", queries, "--schema", SCHEMA, *rows, "-q", "--select", "IDX001", "--fail-on")
+    assert advisor(*call, "warning").code == 1
+    assert advisor(*call, "error").code == 0
 
 
 def test_quiet_is_quiet(advisor: Command) -> None:
@@ -255,6 +259,7 @@ def test_the_version(advisor: Command) -> None:
     assert re.fullmatch(r"advisor, version \d+\.\d+\.\d+\n", advisor("--version").out)
 
 
+@pytest.mark.slow
 def test_the_demo(shared_advisor: Command) -> None:
     ran = shared_advisor("demo")
     assert ran.code == 0

@@ -14,7 +14,7 @@ BLOCK = re.compile(r"<!-- block: (?P<call>advisor .*?) -->\n(?P<text>.*?)<!-- en
 BLOCKS = [match["call"] for match in BLOCK.finditer(README.read_text(encoding="utf-8"))]
 TWO_LINES = (
     "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/advisor demo",
-    "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest",
+    "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n 2 --dist loadfile",
 )
 
 

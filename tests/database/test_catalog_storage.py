@@ -158,11 +158,12 @@ def test_metapages_where_they_may_be_read(url: str, admin: psycopg.Connection[An
     assert all(index.height is None and index.gin is None for index in _table(_read(url), "t").indexes)
 
 
-def test_the_planners_settings_are_all_there(url: str, admin: psycopg.Connection[Any]) -> None:
+def test_the_planners_settings_are_all_there(
+    sandbox: Sandbox, database: str, url: str, admin: psycopg.Connection[Any]
+) -> None:
     names = admin.execute("SELECT name FROM pg_settings WHERE category LIKE 'Query Tuning%'").fetchall()
-    with psycopg.connect(url, autocommit=True) as owner:
-        owner.execute("SELECT set_config('random_page_cost', '1.25', false)")
-        owner.execute(f"ALTER DATABASE {owner.info.dbname} SET random_page_cost = 1.5")
+    with sandbox.admin(database) as setting:
+        setting.execute(f"ALTER DATABASE {setting.info.dbname} SET random_page_cost = 1.5")
     settings = _read(url).settings
     assert len(names) > 40
     assert {name for (name,) in names} - settings.keys() == set()

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from advisor.api import analyze
 from advisor.catalog.snapshot import encode, read_snapshot
@@ -138,6 +139,16 @@ def folder() -> Iterator[Path]:
         server_account().own(Path(name))
         yield Path(name)
         assert list(Path(name).iterdir()) == []
+
+
+@pytest.fixture(autouse=True)
+def no_tablespace_stays(sandbox: Sandbox) -> Iterator[None]:
+    """They are the server's, and other files use it, too."""
+    yield
+    with sandbox.admin() as admin:
+        admin.autocommit = True
+        for (name,) in admin.execute("SELECT spcname FROM pg_tablespace WHERE spcname !~ '^pg_'").fetchall():
+            admin.execute(sql.SQL("DROP TABLESPACE {}").format(sql.Identifier(name)))
 
 
 def armed(value: object, folder: Path) -> object:

@@ -30,7 +30,7 @@ def older() -> Iterator[LiveServer]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["newest", "older"])
+@pytest.fixture(scope="module", params=["newest", pytest.param("older", marks=pytest.mark.slow)])
 def server(request: pytest.FixtureRequest) -> LiveServer:
     """Each of the two."""
     running: LiveServer = request.getfixturevalue(request.param)

