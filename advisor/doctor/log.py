@@ -89,7 +89,7 @@ def _plans(workload: Workload) -> Check:
         return Check(name="plans", status="good", found=f"{len(workload.plans):,} by auto_explain")
     fix = (
         "LOAD 'auto_explain';",
-        "ALTER SYSTEM SET session_preload_libraries = 'auto_explain';",
+        "ALTER SYSTEM SET session_preload_libraries = 'auto_explain'; -- after what SHOW says is there already",
         f"ALTER SYSTEM SET auto_explain.log_min_duration = '{PLAN_OF}';",
         "ALTER SYSTEM SET auto_explain.log_format = 'json';",
     )

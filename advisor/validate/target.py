@@ -122,7 +122,12 @@ class Target:
         """The planner twin of the server behind the catalog; None, and says why, where there can be none."""
         if catalog is None or not self.is_server or self.options.sandbox == "off":
             return None
-        sandbox = self.sandbox(catalog)
+        try:
+            sandbox = self.sandbox(catalog)
+        except SandboxError as error:
+            # Where advice wants to be tried, it is asked for again and says so itself.
+            state.diagnose("warning", [f"Production's planner was not asked: {error.what} {error.why}"])
+            return None
         if not sandbox.has_files:
             why = "its files are out of reach of a given server"
             state.diagnose(

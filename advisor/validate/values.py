@@ -95,7 +95,7 @@ class Values:
 
     connection: psycopg.Connection[Any]
     sampler: Sampler
-    _samples: dict[QualifiedName, tuple[str, float]] = field(default_factory=dict)
+    _samples: dict[tuple[int, QualifiedName], tuple[str, float]] = field(default_factory=dict)
 
     def statements(self, uses: ParameterUses, usage: Usage, rows_per_call: float | None) -> Iterator[str]:
         """The statement with values in place, up to `VARIANTS` times, each text once.
@@ -168,11 +168,12 @@ class Values:
 
     def _sample(self, table: QualifiedName) -> tuple[str, float]:
         """A temporary table with some of the rows, and the number of all of them as far as the server knows it."""
-        if table not in self._samples:
+        key = (self.connection.info.backend_pid, table)
+        if key not in self._samples:
             name = f"advisor_sample_{len(self._samples)}"
             self.connection.execute(f"DROP TABLE IF EXISTS pg_temp.{name}".encode())
-            self._samples[table] = f"pg_temp.{name}", self.sampler(self.connection, table, name)
-        return self._samples[table]
+            self._samples[key] = f"pg_temp.{name}", self.sampler(self.connection, table, name)
+        return self._samples[key]
 
 
 def sample_rows(connection: psycopg.Connection[Any], table: QualifiedName, name: str) -> float:
