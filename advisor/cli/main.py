@@ -62,6 +62,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _give_up_stdout()
         _say(AdvisorError("the system refused", why=str(error), hint="Check free space and permissions there."))
     except Exception as error:
+        # Python wraps what stops the making of a class (`type_new_set_names` in typeobject.c).
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return _stopped(error.__cause__)
         if os.environ.get("ADVISOR_TRACEBACK"):
             raise
         what = f"this is a defect of advisor: {type(error).__name__}: {error}"

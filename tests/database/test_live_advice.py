@@ -61,7 +61,7 @@ def _counters(server: LiveServer) -> list[tuple[Any, ...]]:
         connection.execute("SELECT pg_stat_force_next_flush()" if server.major >= 15 else "SELECT 1")
         queries = (
             """SELECT datname, tup_inserted, tup_updated, tup_deleted, temp_files FROM pg_stat_database
-               WHERE datname IN ('shop', 'bare', 'odd') ORDER BY 1""",
+               WHERE datname IN ('shop', 'bare') ORDER BY 1""",
             """SELECT relid, n_tup_ins, n_tup_upd, n_tup_del, n_mod_since_analyze, analyze_count, vacuum_count
                FROM pg_stat_user_tables ORDER BY 1""",
             "SELECT oid, relfilenode FROM pg_class WHERE relpersistence <> 't' ORDER BY 1",
