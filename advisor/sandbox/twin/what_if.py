@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import Any
 
 import psycopg
+from psycopg.pq import ExecStatus
 
-from advisor.errors import SqlError, UsageError
+from advisor.errors import SandboxError, SqlError, UsageError
 from advisor.model.catalog import GinMetapage
 from advisor.model.names import QualifiedName
 from advisor.sandbox.gone import raise_if_gone
@@ -38,10 +39,6 @@ from advisor.sandbox.twin.open import Twin
 from advisor.sandbox.twin.pages import BLOCK
 from advisor.sql.parse import parse_one
 from advisor.sql.quote import quote_name
-
-_SWITCH = """
-UPDATE pg_catalog.pg_index SET indisvalid = (indexrelid = ANY (%(on)s::oid[]))
-WHERE indexrelid = ANY (%(all)s::oid[]) AND indisvalid <> (indexrelid = ANY (%(on)s::oid[]))"""
 
 _TREE = """
 WITH RECURSIVE tree AS (
@@ -149,13 +146,27 @@ class WhatIf:
         """Lets the planner see these candidates and no other."""
         chosen = [oid for name in on for oid in self._oids[name]]
         every = [oid for oids in self._oids.values() for oid in oids]
-        self._admin.execute(_SWITCH, {"on": chosen, "all": every}, prepare=True)
+        self._set_valid(chosen, every)
+
+    def _set_valid(self, on: Sequence[int], every: Sequence[int]) -> None:
+        """Those of `every` that are in `on` become visible to the planner, the others not.
+
+        Thousands of switches are made in a search: libpq's plain call takes a third of what the driver's layers take.
+        """
+        if not every:
+            return
+        wanted = f"indexrelid IN ({_listed(on)})" if on else "false"
+        statement = f"UPDATE pg_catalog.pg_index SET indisvalid = {wanted} WHERE indexrelid IN ({_listed(every)})"
+        result = self._admin.pgconn.exec_(f"{statement} AND indisvalid <> ({wanted})".encode())
+        if result.status != ExecStatus.COMMAND_OK:
+            why = result.error_message.decode(errors="replace").strip()
+            raise SandboxError("The planner twin's indexes cannot be switched.", why=why)
 
     def hide(self, existing: Iterable[QualifiedName]) -> None:
         """Hides indexes the twin has of its own, as if they were dropped; earlier hidden ones come back."""
         oids = frozenset(oid for name in existing for oid in self._tree(name))
         every = list(oids | self._hidden)
-        self._admin.execute(_SWITCH, {"on": list(self._hidden - oids), "all": every}, prepare=True)
+        self._set_valid(list(self._hidden - oids), every)
         self._hidden = oids
 
     def show(self) -> None:
@@ -241,6 +252,10 @@ class WhatIf:
 
 def _reason(error: psycopg.Error) -> str:
     return error.diag.message_primary or f"{error}".strip()
+
+
+def _listed(oids: Sequence[int]) -> str:
+    return ", ".join(str(oid) for oid in oids)
 
 
 def _refuse_other_statements(candidate: WhatIfIndex) -> None:
