@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 import postgast
-import sqlglot
-from sqlglot.errors import SqlglotError
 
 from advisor.errors import SqlError
 from advisor.sql.parse import guarded
@@ -23,7 +21,7 @@ def pretty(sql: str) -> str:
             laid_out = lay_out(sql)
             if same_statement(sql, laid_out):
                 return laid_out
-        except (SqlError, SqlglotError, IndexError, RecursionError):
+        except (SqlError, IndexError, RecursionError):
             continue
     return sql
 
@@ -34,7 +32,14 @@ def _by_libpg_query(sql: str) -> str:
 
 
 def _by_sqlglot(sql: str) -> str:
-    laid_out = sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True, normalize_functions=False)[0]
+    # Imported here: a quarter of a second, needed for the few texts that the other layout changes.
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+
+    try:
+        laid_out = sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True, normalize_functions=False)[0]
+    except SqlglotError as error:
+        raise SqlError("It cannot be laid out.", why=str(error)) from None
     return str(laid_out)
 
 
