@@ -20,6 +20,32 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hour:
+    """One query's calls that ended within one hour (UTC). `total_us` is of the `timed_calls`."""
+
+    start_us: int
+    calls: int
+    timed_calls: int
+    total_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanTotals:
+    """What the plans in the log say of a query's executions, summed up.
+
+    Attributes:
+        plans: plans seen; the blocks below are of those that were logged with BUFFERS.
+        shared_hit_blocks, shared_read_blocks, temp_read_blocks, temp_written_blocks: 8 KiB each, of the plan's root.
+    """
+
+    plans: int = 0
+    shared_hit_blocks: int = 0
+    shared_read_blocks: int = 0
+    temp_read_blocks: int = 0
+    temp_written_blocks: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """All executions of one statement, constants aside.
 
@@ -31,7 +57,12 @@ class Query:
         total_us: of the executions whose duration is known, `timed_calls` many.
         rows: returned in all, where known.
         tables: the relations as the text names them (`schema.name` or `name`).
-        tags: of the statement's comments (sqlcommenter, marginalia).
+        tags: of the statement's comments (sqlcommenter, marginalia): of each name the value of most calls.
+        tag_calls: calls by name and value, of a bounded number of values per name.
+        hours: calls per hour, the earliest first.
+        plan_totals: of the plans in the log; None where there were none.
+        temp_files, temp_bytes: temporary files that the log says its executions wrote.
+        errors: executions that failed; they are not among the calls.
         first_us, last_us: microseconds since the epoch.
     """
 
@@ -48,6 +79,12 @@ class Query:
     rows: int | None = None
     tables: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    tag_calls: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    hours: tuple[Hour, ...] = ()
+    plan_totals: PlanTotals | None = None
+    temp_files: int = 0
+    temp_bytes: int = 0
+    errors: int = 0
     samples: tuple[Sample, ...] = ()
     first_us: int | None = None
     last_us: int | None = None
