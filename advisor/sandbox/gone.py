@@ -12,6 +12,9 @@ from advisor.sandbox.watched import Watched
 _GONE = ("57P", "08")
 """SQLSTATE classes of a server that shuts down or cannot be reached; a broken connection has no SQLSTATE at all."""
 
+_TIMED_OUT = ("25P03", "25P04")
+"""SQLSTATEs with which a session ends that idled in its transaction or whose transaction took too long."""
+
 _NO_ROOM = "53"
 """SQLSTATE class of a server without disk, memory or connections to spare."""
 
@@ -53,6 +56,8 @@ def server_expected() -> Iterator[None]:
 
 def is_loss(error: psycopg.Error) -> bool:
     """Whether it is the server (or the session with it) that is gone, rather than a statement that failed."""
+    if error.sqlstate in _TIMED_OUT:
+        return True
     return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(_GONE)
 
 

@@ -151,7 +151,7 @@ def make_rows(sandbox: Sandbox, database: str, work: Callable[..., Rows], warn: 
     """What `work` (`fill` or `adversarial`) puts into a database, by the unprivileged login, watched from outside.
 
     CHECKs and index expressions are code of the schema's: a table on which they end the session, or refuse to end,
-    gets no rows and is named. Raises SandboxError or psycopg.OperationalError where the server is lost.
+    gets no rows and is named. Raises SandboxError or psycopg.Error where the server is lost.
     """
     without: list[str] = []
     with Watch(sandbox, limit_s=TABLE_LIMIT_S) as watch:
@@ -160,7 +160,7 @@ def make_rows(sandbox: Sandbox, database: str, work: Callable[..., Rows], warn: 
             guard = _Guard(watch, owner)
             try:
                 return work(owner, without=tuple(without), guard=guard)
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 if not owner.broken or not guard.at or guard.at in without:
                     raise
                 without.append(guard.at)

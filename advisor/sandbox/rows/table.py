@@ -139,7 +139,7 @@ def _taken_by_server(connection: Connection, type_sql: str, values: Sequence[str
                 query = f"SELECT count(v::{type_sql.replace('%', '%%')}) FROM unnest(%s::text[]) AS v"
                 connection.execute(query.encode(), [list(some)])
         except psycopg.Error as error:
-            if isinstance(error, psycopg.OperationalError) and connection.closed:
+            if connection.closed:
                 raise
             return False
         return True
