@@ -138,7 +138,7 @@ def _taken_by_server(connection: Connection, type_sql: str, values: Sequence[str
                 # A % in a type's name is no placeholder.
                 query = f"SELECT count(v::{type_sql.replace('%', '%%')}) FROM unnest(%s::text[]) AS v"
                 connection.execute(query.encode(), [list(some)])
-        except psycopg.Error as error:
+        except psycopg.Error:
             if connection.closed:
                 raise
             return False
