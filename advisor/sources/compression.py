@@ -1,40 +1,35 @@
-"""Opening an input: a file, `-` for standard input, plain or gzip, as blocks of bytes."""
+"""Opening an input: a file, a pipe or `-` for standard input, plain or compressed, as blocks of bytes."""
 
+import os
+import stat
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from advisor.errors import InputError
+from advisor.sources.decompress import BLOCK_BYTES, decompressed, kind_of, refuse_unsupported
 from advisor.sources.tally import Tally
 
-BLOCK_BYTES = 1 << 20
-"""Large enough that the per-block work vanishes, small enough to stay in the processor's cache."""
-
-_PIECE_BYTES = 1 << 14
-"""Of compressed data, decompressed at a time."""
-
-_GZIP = b"\x1f\x8b"
-_OTHER = {
-    b"BZh": ("bzip2", "bunzip2 -c"),
-    b"\xfd7zXZ\x00": ("xz", "xz -dc"),
-    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc"),
-    b"\x04\x22\x4d\x18": ("lz4", "lz4 -dc"),
-    b"PK\x03\x04": ("zip", "unzip -p"),
-}
+_READ_HINT = "Server logs often belong to the user postgres: run as a user who may read them, or copy them first."
+_PATH_HINT = "Check the path; `-` reads standard input."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """An open input. `blocks` gives its decompressed bytes once; `size` in bytes on disk, 0 where not known."""
+    """An open input. `blocks` gives its decompressed bytes once; `size` in bytes on disk, 0 where not known.
+
+    `is_plain_file`: any range of it can be read on its own (`open_range`), as it is neither compressed nor a pipe.
+    """
 
     name: str
     blocks: Iterator[bytes]
     compression: str | None
     size: int
+    is_plain_file: bool
     stream: BinaryIO
 
     def position(self) -> int:
@@ -43,23 +38,37 @@ class Opened:
 
 
 @contextmanager
-def open_input(name: str, tally: Tally) -> Iterator[Opened]:
-    """Opens `name`. A damaged or truncated gzip gives what can be read and a warning in `tally`.
+def open_input(name: str, tally: Tally, *, start: int = 0) -> Iterator[Opened]:
+    """Opens `name` and leaves out its first `start` bytes (decompressed).
+
+    A file is read up to the size it has now, however it grows. What is damaged, truncated or followed by other bytes
+    gives what can be read and a warning in `tally`. Blocks have at most a mebibyte, whatever the compression.
 
     Raises:
-        InputError: it does not exist, cannot be read, or is compressed in an unsupported way.
+        InputError: it does not exist, cannot be read, is an archive, or is compressed twice or in an unsupported way.
     """
-    stream = _open(name)
+    stream, size = _open(name)
+    shown = "standard input" if name == "-" else name
     try:
-        first = _read(stream, name)
-        _refuse_unsupported(first, name)
-        raw = _raw_blocks(stream, first, name)
-        compressed = first.startswith(_GZIP)
+        first = _read(stream, shown, BLOCK_BYTES if size is None else min(BLOCK_BYTES, size))
+        kind = kind_of(first)
+        refuse_unsupported(first, shown, None)
+        if kind is None and size is not None and start:
+            stream.seek(start)
+            blocks = _raw_blocks(stream, b"", shown, size - start, tally)
+        else:
+            left = None if size is None else size - len(first)
+            blocks = _raw_blocks(stream, first, shown, left, tally)
+            if kind is not None:
+                blocks = _checked(decompressed(blocks, kind, shown, tally), shown, kind)
+            if start:
+                blocks = _skipped(blocks, start)
         yield Opened(
             name=name,
-            blocks=_gunzip(raw, name, tally) if compressed else raw,
-            compression="gzip" if compressed else None,
-            size=Path(name).stat().st_size if name != "-" and Path(name).is_file() else 0,
+            blocks=blocks,
+            compression=kind,
+            size=size or 0,
+            is_plain_file=size is not None and kind is None,
             stream=stream,
         )
     finally:
@@ -67,71 +76,106 @@ def open_input(name: str, tally: Tally) -> Iterator[Opened]:
             stream.close()
 
 
-def _open(name: str) -> BinaryIO:
+def open_range(name: str, start: int, end: int) -> Iterator[bytes]:
+    """The bytes of a plain file from `start` to before `end`, in blocks of at most a mebibyte.
+
+    Raises:
+        InputError: it cannot be opened or read.
+    """
+    stream, _ = _open(name)
+    with stream:
+        stream.seek(start)
+        left = end - start
+        while left > 0 and (block := _read(stream, name, min(BLOCK_BYTES, left))):
+            yield block
+            left -= len(block)
+
+
+def head_of(name: str, size: int) -> bytes:
+    """The first `size` bytes of a file, decompressed; fewer where there are no more, or where it is damaged.
+
+    Raises:
+        InputError: as `open_input`.
+    """
+    with open_input(name, Tally()) as opened:
+        parts: list[bytes] = []
+        missing = size
+        while missing > 0 and (block := next(opened.blocks, b"")):
+            parts.append(block[:missing])
+            missing -= len(block)
+        return b"".join(parts)
+
+
+def _open(name: str) -> tuple[BinaryIO, int | None]:
+    """The stream, and its size where it is a file on disk."""
     if name == "-":
-        return sys.stdin.buffer
+        if sys.stdin is None:
+            raise InputError("There is no standard input.", hint="Give the name of a file.")
+        return sys.stdin.buffer, None
     try:
-        return Path(name).open("rb", buffering=0)
+        mode = Path(name).stat().st_mode
+        _refuse_kind(name, mode)
+        stream = Path(name).open("rb", buffering=0)  # noqa: SIM115 - the caller closes it
     except FileNotFoundError as error:
-        raise InputError(f"{name} does not exist.", hint="Check the path; `-` reads standard input.") from error
+        if Path(name).is_symlink():
+            target = Path(name).readlink()
+            raise InputError(
+                f"{name} is a broken link.", why=f"It leads to {target}, which does not exist.", hint=_PATH_HINT
+            ) from error
+        raise InputError(f"{name} does not exist.", hint=_PATH_HINT) from error
     except OSError as error:
         raise InputError(f"{name} cannot be opened.", why=f"{error.strerror}.", hint=_READ_HINT) from error
+    except ValueError as error:
+        raise InputError(f"{name!r} is not the name of a file.", why=f"{error}.", hint=_PATH_HINT) from error
+    return stream, os.fstat(stream.fileno()).st_size if stat.S_ISREG(mode) else None
 
 
-_READ_HINT = "Server logs often belong to the user postgres: run as a user who may read them, or copy them first."
+def _refuse_kind(name: str, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{name} is a folder.", hint="Give the files in it.")
+    if stat.S_ISSOCK(mode):
+        raise InputError(f"{name} is a socket.", hint="Give the server's log file.")
 
 
-def _read(stream: BinaryIO, name: str) -> bytes:
+def _read(stream: BinaryIO, name: str, size: int) -> bytes:
+    """`size` bytes, or what is there before the end: a pipe gives as little at a time as it was written."""
+    parts: list[bytes] = []
     try:
-        return stream.read(BLOCK_BYTES) or b""
+        while size > 0 and (part := stream.read(size)):
+            parts.append(part)
+            size -= len(part)
     except OSError as error:
         raise InputError(f"{name} cannot be read.", why=f"{error.strerror}.", hint=_READ_HINT) from error
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _raw_blocks(stream: BinaryIO, block: bytes, name: str) -> Iterator[bytes]:
-    while block:
+def _raw_blocks(stream: BinaryIO, first: bytes, name: str, left: int | None, tally: Tally) -> Iterator[bytes]:
+    """`first` and then `left` more bytes, or all where that is None."""
+    if first:
+        yield first
+    while left is None or left > 0:
+        block = _read(stream, name, BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
+        if not block:
+            if left is not None:
+                tally.warn(f"{name} was cut off while it was read: {left} bytes are missing.")
+            return
         yield block
-        block = _read(stream, name)
+        left = left - len(block) if left is not None else None
 
 
-def _refuse_unsupported(first: bytes, name: str) -> None:
-    for magic, (what, command) in _OTHER.items():
-        if first.startswith(magic):
-            raise InputError(
-                f"{name} is compressed with {what}.",
-                why="Supported are plain files and gzip.",
-                hint=f"Decompress it on the way: {command} {name} | advisor analyze -",
-            )
+def _checked(blocks: Iterator[bytes], name: str, kind: str) -> Iterator[bytes]:
+    """Looks at the first decompressed block at once: what is wrong with it is wrong with the input."""
+    first = next(blocks, b"")
+    refuse_unsupported(first, name, kind)
+    return chain((first,), blocks) if first else blocks
 
 
-def _gunzip(raw: Iterator[bytes], name: str, tally: Tally) -> Iterator[bytes]:
-    """The members of a gzip file one after another, in blocks of at most `BLOCK_BYTES`."""
-    member = zlib.decompressobj(wbits=31)
-    for pending in _pieces(raw):
-        while pending:
-            if member.eof:
-                pending = pending.lstrip(b"\0")
-                if not pending.startswith(_GZIP[: len(pending)]):
-                    tally.warn(f"{name}: bytes after the end of the gzip data were left out.")
-                    return
-                member = zlib.decompressobj(wbits=31)
-            try:
-                data = member.decompress(pending, BLOCK_BYTES)
-            except zlib.error as error:
-                tally.warn(f"{name}: the gzip data is damaged ({error}); what came before it was read.")
-                return
-            if data:
-                yield data
-            pending = member.unused_data if member.eof else member.unconsumed_tail
-    if not member.eof:
-        rest = member.flush()
-        if rest:
-            yield rest
-        tally.warn(f"{name}: the gzip data is truncated; what is there was read.")
-
-
-def _pieces(raw: Iterator[bytes]) -> Iterator[bytes]:
-    """Small pieces: at a damaged place zlib drops all that the same call has decompressed."""
-    for block in raw:
-        for start in range(0, len(block), _PIECE_BYTES):
-            yield block[start : start + _PIECE_BYTES]
+def _skipped(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    for block in blocks:
+        if count >= len(block):
+            count -= len(block)
+        elif count:
+            yield block[count:]
+            count = 0
+        else:
+            yield block
