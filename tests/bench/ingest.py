@@ -1,251 +1,286 @@
-"""Digests a made-up log as stderr, csv and json, each in a process of its own; prints MB per CPU-second, the peak of
-memory, and the ratio to simple loops over the same file in the same process. Machines differ, and so does one from
-minute to minute: compare the ratios.
+"""Reads the logs of `tests.bench.logs` with this project, with pgBadger and with bare parsers, and prints the ratios.
 
-python tests/bench/ingest.py [MEGABYTES] [--profile] [--keep FOLDER]
+python -m tests.bench.ingest FOLDER [--files small first shapes] [--formats log csv json]
+    [--parts speed jobs cold memory] [--profile] [--repeat 2] [--head-megabytes 40] [--parsers-python PYTHON]
+
+speed: MB and statements per CPU-second, all threads counted, each way in a process of its own, one after another; the
+best of the repetitions. Machines differ, and so does one from minute to minute: compare the ratios of one run.
+pgBadger reads only the file's first megabytes, as it takes minutes otherwise; its MB per CPU-second hardly vary.
+jobs: wall time of two jobs against one. cold: the command on `small`, from nothing to JSON. memory: peaks over sizes.
+PYTHON is an interpreter with pyarrow, polars, duckdb, orjson and msgspec; what is not installed there is left out.
 """
 
+import argparse
 import cProfile
-import csv
+import dataclasses
 import json
+import os
 import pstats
-import random
 import re
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from advisor.model.options import Options
-from advisor.model.workload import Workload
 from advisor.workload.read import read_workload
+from tests.bench.logs import PREFIX
+from tests.bench.memory import inputs
+from tests.bench.parsers import PARSERS, THREADED, peak_mib
 
-SEED = 20261120
+PGBADGER_FORMATS = {"log": "stderr", "csv": "csv", "json": "jsonlog"}
 
-TABLES = ("orders", "order_items", "customers", "products", "carts", "payments", "shipments", "reviews")
-
-PREPARED = tuple(
-    f"SELECT t.id, t.created_at, t.status, t.total FROM {table} t WHERE t.{column} = $1 AND t.status = $2{tail}"
-    for table in TABLES
-    for column, tail in (("id", ""), ("customer_id", " ORDER BY t.created_at DESC LIMIT 20"))
-) + tuple(f"UPDATE {table} SET status = $1, updated_at = now() WHERE id = $2 AND version = $3" for table in TABLES[:6])
-
-LITERAL = tuple(
-    f'SELECT "{table}"."id", "{table}"."name", "{table}"."price" FROM "{table}"'
-    f' WHERE ("{table}"."customer_id" = {{number}} AND "{table}"."name" LIKE \'{{text}}%\') LIMIT 21'
-    for table in TABLES
-) + tuple(
-    f"INSERT INTO {table} (customer_id, sku, quantity, note) VALUES ({{number}}, '{{text}}', 3, 'O''Hara') RETURNING id"
-    for table in TABLES[:4]
-)
-
-LONG = "\n\t".join(
-    (
-        "SELECT o.id, c.name, count(*) AS lines, sum(i.price * i.quantity) AS total",
-        "  FROM orders o",
-        "  JOIN customers c ON c.id = o.customer_id",
-        "  JOIN order_items i ON i.order_id = o.id",
-        " WHERE o.created_at >= '2026-{month:02d}-01' AND c.region = '{text}'",
-        " GROUP BY o.id, c.name",
-        " ORDER BY total DESC",
-        " LIMIT {number}",
-    )
-)
+RECORD_START = {
+    "log": re.compile(rb"\n(?=\d{4}-\d\d-\d\d [^\n]*? LOG:)"),
+    "csv": re.compile(rb"\n(?=\d{4}-\d\d-\d\d )"),
+}
+"""Where a file may be cut; json anywhere between two lines."""
 
 
-def records(rng: random.Random) -> Iterator[str]:
-    """Endless records of 40 sessions: requests in or out of a transaction, some with an N+1; errors and noise."""
-    now = 1795216200.0
-    while True:
-        now += rng.expovariate(60)
-        pid = 4000 + rng.randrange(40)
-        transaction = rng.random() < 0.5
-        loop = rng.choice(PREPARED) if rng.random() < 0.1 else None
-        if transaction:
-            yield f"{head(now, pid)}LOG:  duration: 0.021 ms  statement: BEGIN\n"
-        for _ in range(rng.randrange(1, 12)):
-            now += rng.expovariate(2000)
-            yield from statement(rng, head(now, pid))
-        for _ in range(rng.randrange(5, 40) if loop else 0):
-            now += rng.expovariate(2000)
-            yield from prepared(rng, head(now, pid), loop or "", f"{rng.lognormvariate(0, 1.5):.3f}")
-        if transaction:
-            yield f"{head(now, pid)}LOG:  duration: 0.032 ms  statement: COMMIT\n"
-        if rng.random() < 0.02:
-            yield f"{head(now, 811)[:-13]}LOG:  checkpoint starting: time\n"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one process spent on `size_bytes` of log. `statements` are None where it does not count them."""
+
+    size_bytes: int
+    cpu_s: float
+    wall_s: float
+    peak_mib: float | None
+    statements: int | None = None
+    coverage: float | None = None
+
+    @property
+    def speed(self) -> float:
+        """MB per CPU-second."""
+        return self.size_bytes / 1e6 / self.cpu_s
 
 
-def head(now: float, pid: int) -> str:
-    """A line's prefix."""
-    seconds = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now))
-    return f"{seconds}.{int(now * 1000) % 1000:03d} UTC [{pid}] app@shop/web "
+def child_environment() -> dict[str, str]:
+    """As a user has it: compiled modules are kept."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def statement(rng: random.Random, start: str) -> Iterator[str]:
-    """One statement of a request, or an error."""
-    kind, duration = rng.random(), f"{rng.lognormvariate(0, 1.5):.3f}"
-    if kind < 0.55:
-        yield from prepared(rng, start, rng.choice(PREPARED), duration)
-    elif kind < 0.93:
-        text = rng.choice(LITERAL).format(number=rng.randrange(10**6), text=f"{rng.getrandbits(40):x}")
-        yield f"{start}LOG:  duration: {duration} ms  statement: {text}\n"
-    elif kind < 0.99:
-        text = LONG.format(month=rng.randrange(1, 13), text=f"r{rng.randrange(50)}", number=rng.randrange(1, 500))
-        yield f"{start}LOG:  duration: {duration} ms  statement: {text}\n"
-    else:
-        yield f'{start}ERROR:  duplicate key value violates unique constraint "orders_pkey"\n'
-        yield f"{start}DETAIL:  Key (id)=({rng.randrange(10**6)}) already exists.\n"
-        yield f"{start}STATEMENT:  INSERT INTO orders (id) VALUES (1)\n"
+def answer(command: Sequence[str | Path]) -> dict[str, Any] | None:
+    """The JSON object a child prints; None for its exit code 3."""
+    ended = subprocess.run(command, stdout=subprocess.PIPE, check=False, env=child_environment())
+    if ended.returncode == 3:
+        return None
+    ended.check_returncode()
+    parsed: dict[str, Any] = json.loads(ended.stdout)
+    return parsed
 
 
-def prepared(rng: random.Random, start: str, sql: str, duration: str) -> Iterator[str]:
-    """Parse, bind and execute of one statement, with its parameters."""
-    values = [str(rng.randrange(10**6)), "it''s paid", str(rng.randrange(9))][: sql.count("$")]
-    bound = ", ".join(f"${position} = '{value}'" for position, value in enumerate(values, 1))
-    if rng.random() < 0.3:
-        yield f"{start}LOG:  duration: 0.031 ms  parse <unnamed>: {sql}\n"
-        yield f"{start}LOG:  duration: 0.052 ms  bind <unnamed>: {sql}\n{start}DETAIL:  Parameters: {bound}\n"
-    yield f"{start}LOG:  duration: {duration} ms  execute <unnamed>: {sql}\n"
-    yield f"{start}DETAIL:  Parameters: {bound}\n"
+def ours(path: Path, jobs: int = 1) -> Run:
+    """This project, in a process of its own."""
+    found = answer([sys.executable, "-m", "tests.bench.ingest", "--one", path, "--jobs", str(jobs)])
+    assert found is not None
+    return Run(size_bytes=path.stat().st_size, **found)
 
 
-def write_log(path: Path, megabytes: int) -> None:
-    """Writes the same log each time."""
-    rng = random.Random(SEED)
-    left = megabytes * 1_000_000
-    with path.open("w") as file:
-        for record in records(rng):
-            file.write(record)
-            left -= len(record)
-            if left <= 0:
-                return
+def parser(python: str, name: str, path: Path, threads: int, *, whole: bool) -> Run | None:
+    """A bare parser, in a process of its own; None where it is not installed."""
+    script = Path(__file__).with_name("parsers.py")
+    found = answer([python, script, name, path, str(threads), *(["all"] if whole else [])])
+    if found is None:
+        return None
+    found.pop("rows")
+    return Run(size_bytes=path.stat().st_size, **found)
 
 
-RECORD = re.compile(r"(\S+ \S+ \S+) \[(\d+)\] (?:(\w+)@(\w+)/(\w+) )?(\w+):  (.*)", re.DOTALL)
-
-
-def converted(source: Path) -> Iterator[dict[str, str]]:
-    """The records of the stderr log by the names of jsonlog's fields, DETAIL and STATEMENT with their record."""
-    record: dict[str, str] = {}
-    for text in re.split(r"\n(?!\t)", source.read_text()):
-        found = RECORD.match(text.replace("\n\t", "\n"))
-        if found is None:
-            continue
-        at, pid, user, database, application, severity, message = found.groups()
-        if severity in ("DETAIL", "STATEMENT"):
-            record[severity.lower()] = message
-            continue
-        if record:
-            yield record
-        record = {"timestamp": at, "user": user or "", "dbname": database or "", "pid": pid, "session_id": f"6a.{pid}"}
-        record |= {"error_severity": severity, "message": message, "application_name": application or ""}
-    yield record
-
-
-COLUMNS = (
-    *("timestamp", "user", "dbname", "pid", "", "session_id", "", "", "", "", "", "error_severity", "", "message"),
-    *("detail", "", "", "", "", "statement", "", "", "application_name", "", "", ""),
-)
-
-
-def convert(source: Path, folder: Path) -> None:
-    """The same log as csv and json."""
-    with (folder / "postgresql.csv").open("w", newline="") as table, (folder / "postgresql.json").open("w") as lines:
-        writer = csv.writer(table, lineterminator="\n")
-        for record in converted(source):
-            writer.writerow([record.get(column, "") for column in COLUMNS])
-            lines.write(json.dumps({name: value for name, value in record.items() if value}) + "\n")
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """Of this process."""
-    before = time.process_time()
-    work()
-    return time.process_time() - before
-
-
-def loop_over_lines(path: Path) -> int:
-    """The least that a reader in Python must do."""
-    count = 0
-    with path.open(encoding="utf-8") as file:
-        for _ in file:
-            count += 1
-    return count
-
-
-def match_lines(path: Path) -> int:
-    """What a simple reader does: one regular expression per line for the prefix and the duration."""
-    line_head = re.compile(r'^.{0,80}?(\d{4}-\d\d-\d\d \S+) .*?"?(\w+)"?[:,].*?duration: (\d+\.\d+) ms')
-    with path.open(encoding="utf-8") as file:
-        return sum(1 for line in file if line_head.match(line))
-
-
-def peak_mib() -> float:
-    """Of this process alone: `ru_maxrss` would begin with what its parent had before the exec."""
-    status = Path("/proc/self/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found[1]) / 1024 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def run_on(read: Callable[[Path], int], path: Path) -> float:
-    """CPU seconds of one way to read the file."""
-    return cpu_seconds(lambda: read(path))
-
-
-def measure(path: Path) -> None:
-    """Digests one file and prints its line."""
-    workloads: list[Workload] = []
-    profile = cProfile.Profile() if "--profile" in sys.argv else None
-    if profile:
-        profile.enable()
-    spent = cpu_seconds(lambda: workloads.append(read_workload([str(path)], Options())))
-    if profile:
-        profile.disable()
-        pstats.Stats(profile).sort_stats("tottime").print_stats(25)
-    peak = peak_mib()
-    size, coverage = path.stat().st_size / 1e6, workloads[0].coverage
-    loop, match = (min(run_on(read, path) for _ in range(2)) for read in (loop_over_lines, match_lines))
-    print(
-        f"{path.suffix[1:]:>4}: {size:.0f} MB, {coverage.statements} statements, {size / spent:.1f} MB per CPU-second,"
-        f" peak {peak:.0f} MiB; {spent / loop:.1f} x a loop over the lines, {spent / match:.2f} x a regular expression"
-        " per line"
-    )
-
-
-def measure_pgbadger(path: Path) -> None:
-    """pgBadger on the same file, where it is installed."""
+def pgbadger(path: Path) -> Run | None:
+    """pgBadger with its text report, where it is installed; its CPU time is its process's."""
     program = shutil.which("pgbadger")
     if program is None:
-        print("pgbadger is not installed")
+        return None
+    suffix = path.suffix[1:]
+    prefix = ["-p", PREFIX] if suffix == "log" else []
+    command = [program, "-q", "-f", PGBADGER_FORMATS[suffix], *prefix, "-x", "text", "-o", "-", str(path)]
+    with tempfile.TemporaryFile() as report:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=report)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall_s = time.perf_counter() - start
+        report.seek(0)
+        counted = re.search(rb"Number of queries: ([\d,]+)", report.read())
+    return Run(
+        size_bytes=path.stat().st_size,
+        cpu_s=used.ru_utime + used.ru_stime,
+        wall_s=wall_s,
+        peak_mib=used.ru_maxrss / 1024,
+        statements=int(counted[1].replace(b",", b"")) if counted else None,
+    )
+
+
+def measure(path: Path, jobs: int) -> None:
+    """Digests one file in this process and prints what it took."""
+    options = Options(**({"jobs": jobs} if jobs > 1 else {}))  # type: ignore[arg-type]
+    cpu, wall = time.process_time(), time.perf_counter()
+    coverage = read_workload([str(path)], options).coverage
+    found = {
+        "cpu_s": time.process_time() - cpu,
+        "wall_s": time.perf_counter() - wall,
+        "peak_mib": peak_mib(),
+        "statements": coverage.statements,
+        "coverage": coverage.bytes_classified / max(coverage.bytes_total, 1),
+    }
+    print(json.dumps(found))
+
+
+def profile(path: Path) -> None:
+    """Where our time goes."""
+    profiler = cProfile.Profile()
+    profiler.enable()
+    read_workload([str(path)], Options())
+    profiler.disable()
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
+
+
+def head(path: Path, folder: Path, megabytes: float) -> Path:
+    """The first megabytes of a log, cut between two records; the log itself where it is no larger."""
+    size_bytes = int(megabytes * 1e6)
+    if path.stat().st_size <= size_bytes:
+        return path
+    with path.open("rb") as file:
+        data = file.read(size_bytes)
+    starts = RECORD_START.get(path.suffix[1:])
+    last = [found.start() for found in starts.finditer(data, size_bytes - 1_000_000)][-1] if starts else None
+    cut = folder / f"{path.stem}_head{path.suffix}"
+    cut.write_bytes(data[: (data.rindex(b"\n") if last is None else last) + 1])
+    return cut
+
+
+def best(runs: Sequence[Run | None]) -> Run | None:
+    """That of the least CPU time."""
+    return min((run for run in runs if run is not None), key=lambda run: run.cpu_s, default=None)
+
+
+def ways(path: Path, short: Path, python: str) -> Mapping[str, Callable[[], Run | None]]:
+    """All that is to be run over one log, by name."""
+    found: dict[str, Callable[[], Run | None]] = {"ours": lambda: ours(path), "pgBadger": lambda: pgbadger(short)}
+    for name in PARSERS.get(path.suffix[1:], {}):
+        for threads in (1, 2) if name in THREADED else (1,):
+            for whole in (False, True) if name not in ("csv.reader", "orjson") else (True,):
+                label = f"{name}, {'all' if whole else 'needed'} fields, {threads} threads"
+                found[label] = lambda name=name, threads=threads, whole=whole: parser(  # type: ignore[misc]
+                    python, name, path, threads, whole=whole
+                )
+    return found
+
+
+def compare_speed(path: Path, folder: Path, python: str, repeat: int, head_megabytes: float) -> None:
+    """One log's table and ratios."""
+    short = head(path, folder, head_megabytes)
+    runs: dict[str, list[Run | None]] = {}
+    for _ in range(repeat):
+        for name, way in ways(path, short, python).items():
+            runs.setdefault(name, []).append(way())
+    found = {name: run for name, each in runs.items() if (run := best(each)) is not None}
+    mine, rival = found.pop("ours"), found.pop("pgBadger", None)
+    print(f"\n{path.name}: {path.stat().st_size / 1e6:.0f} MB, {mine.statements} statements, {mine.coverage:.2%} read")
+    row("ours", mine, (mine.statements or 0) / mine.size_bytes)
+    if rival is not None:
+        row(f"pgBadger, {rival.size_bytes / 1e6:.0f} MB", rival, (rival.statements or 0) / rival.size_bytes)
+        per_second = [(run.statements or 0) / run.cpu_s for run in (mine, rival)]
+        print(
+            f"  ours / pgBadger: {mine.speed / rival.speed:.1f} in MB, {per_second[0] / per_second[1]:.1f} in statements"
+        )
+    for name, run in sorted(found.items(), key=lambda item: -item[1].speed):
+        row(name, run, (mine.statements or 0) / mine.size_bytes)
+    for word in ("needed", "all") if found else ():
+        name, fastest = max(((n, run) for n, run in found.items() if f", {word} " in n), key=lambda item: item[1].speed)
+        print(f"  ours / fastest with {word} fields ({name}): {mine.speed / fastest.speed:.1%}")
+
+
+def row(name: str, run: Run, statements_per_byte: float) -> None:
+    """One way's line."""
+    peak = f"{run.peak_mib:5.0f} MiB" if run.peak_mib is not None else ""
+    print(
+        f"  {name:36} {run.speed:7.1f} MB and {run.speed * statements_per_byte * 1e6:9,.0f} statements per CPU-second,"
+        f" {run.cpu_s:6.2f} s CPU, {run.wall_s:6.2f} s wall, {peak}"
+    )
+
+
+def compare_jobs(path: Path, repeat: int) -> None:
+    """Two jobs against one, by wall time."""
+    if "jobs" not in {field.name for field in dataclasses.fields(Options)}:
+        print("jobs: there is no such option")
         return
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    prefix = "%m [%p] %q%u@%d/%a "
-    subprocess.run([program, "-q", "-p", prefix, "-o", "-", "-x", "text", path], stdout=subprocess.DEVNULL, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(f"pgbadger: {path.stat().st_size / 1e6 / spent:.1f} MB per CPU-second")
+    walls = [min(ours(path, jobs).wall_s for _ in range(repeat)) for jobs in (1, 2)]
+    print(f"{path.name}: 1 job {walls[0]:.2f} s, 2 jobs {walls[1]:.2f} s wall: {walls[0] / walls[1]:.2f} x")
+
+
+def cold_start(path: Path) -> None:
+    """The command, from nothing to its JSON, twice: before the first, modules may have to be compiled."""
+    for _ in range(2):
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "advisor", "analyze", str(path), "--format", "json"]
+        ended = subprocess.run(command, stdout=subprocess.PIPE, check=False, env=child_environment())
+        json.loads(ended.stdout)
+        size = path.stat().st_size / 1e6
+        print(
+            f"analyze {path.name}, {size:.0f} MB, to JSON: {time.perf_counter() - start:.2f} s, exit {ended.returncode}"
+        )
+
+
+def compare_memory(source: Path, folder: Path) -> None:
+    """Peaks over sizes and hard texts; each file is made, read and removed."""
+    for path in inputs(source, folder):
+        run = ours(path)
+        size = path.stat().st_size / 1e6
+        print(
+            f"{path.name}: {size:.0f} MB, {run.statements} statements, {run.peak_mib:.0f} MiB, {run.speed:.0f} MB/s CPU"
+        )
+
+
+def logs(arguments: argparse.Namespace) -> Iterator[Path]:
+    """Those that are there, of the files and formats asked for."""
+    for name in arguments.files:
+        for suffix in arguments.formats:
+            path = arguments.folder / f"{name}.{suffix}"
+            if path.exists():
+                yield path
+
+
+def parsed_arguments() -> argparse.Namespace:
+    """Of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--files", nargs="+", default=("small", "first", "shapes"))
+    parser.add_argument("--formats", nargs="+", default=("log", "csv", "json"))
+    parser.add_argument("--parts", nargs="+", default=("speed", "jobs", "cold", "memory"))
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--head-megabytes", type=float, default=40)
+    parser.add_argument("--parsers-python", default=sys.executable)
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--jobs", type=int, default=1, help=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Makes the logs and measures each in a process of its own."""
-    if "--one" in sys.argv:
-        measure(Path(sys.argv[sys.argv.index("--one") + 1]))
+    """Runs the parts that are asked for."""
+    arguments = parsed_arguments()
+    if arguments.one:
+        measure(arguments.one, arguments.jobs)
         return
-    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else Path(temporary)
-        path = folder / "postgresql.log"
-        if not path.exists():
-            write_log(path, numbers[0] if numbers else 100)
-            convert(path, folder)
-        for suffix in (".log", ".csv", ".json"):
-            flags = ["--profile"] if "--profile" in sys.argv else []
-            subprocess.run([sys.executable, __file__, "--one", path.with_suffix(suffix), *flags], check=True)
-        measure_pgbadger(path)
+    paths = list(logs(arguments))
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as temporary:
+        for path in paths if "speed" in arguments.parts else ():
+            compare_speed(path, Path(temporary), arguments.parsers_python, arguments.repeat, arguments.head_megabytes)
+            if arguments.profile:
+                profile(path)
+        for path in paths if "jobs" in arguments.parts else ():
+            compare_jobs(path, arguments.repeat)
+        small = arguments.folder / "small.log"
+        if "cold" in arguments.parts and small.exists():
+            cold_start(small)
+        if "memory" in arguments.parts and small.exists():
+            compare_memory(small, Path(temporary))
 
 
 if __name__ == "__main__":
