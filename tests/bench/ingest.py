@@ -185,15 +185,18 @@ def compare_speed(path: Path, folder: Path, python: str, repeat: int, head_megab
     row("ours", mine, (mine.statements or 0) / mine.size_bytes)
     if rival is not None:
         row(f"pgBadger, {rival.size_bytes / 1e6:.0f} MB", rival, (rival.statements or 0) / rival.size_bytes)
-        per_second = [(run.statements or 0) / run.cpu_s for run in (mine, rival)]
-        print(
-            f"  ours / pgBadger: {mine.speed / rival.speed:.1f} in MB, {per_second[0] / per_second[1]:.1f} in statements"
-        )
+        megabytes, statements = mine.speed / rival.speed, per_second(mine) / per_second(rival)
+        print(f"  ours / pgBadger: {megabytes:.1f} in MB, {statements:.1f} in statements per CPU-second")
     for name, run in sorted(found.items(), key=lambda item: -item[1].speed):
         row(name, run, (mine.statements or 0) / mine.size_bytes)
     for word in ("needed", "all") if found else ():
         name, fastest = max(((n, run) for n, run in found.items() if f", {word} " in n), key=lambda item: item[1].speed)
         print(f"  ours / fastest with {word} fields ({name}): {mine.speed / fastest.speed:.1%}")
+
+
+def per_second(run: Run) -> float:
+    """Statements per CPU-second."""
+    return (run.statements or 0) / run.cpu_s
 
 
 def row(name: str, run: Run, statements_per_byte: float) -> None:
