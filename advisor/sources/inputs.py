@@ -16,7 +16,7 @@ _STANDARD_INPUT = frozenset((STANDARD_INPUT, "/dev/stdin", "/dev/fd/0", "/proc/s
 
 _PACKED = re.compile(r"\.(?:gz|bz2|xz|lzma|zst|zstd|lz4|Z)$")
 _ROTATED = re.compile(r"^(?P<base>.+?)(?:\.(?P<number>\d{1,4})|[-.](?P<date>\d{8}(?:[-_T]?\d{2,6})?|\d{10}))?$")
-"""logrotate's `.1` (the highest is the oldest) and its `dateext`; a `log_filename` of PostgreSQL has its time inside."""
+"""logrotate's `.1` (the highest is the oldest) and its `dateext`; PostgreSQL's `log_filename` has its time inside."""
 
 _SERVER_FILES = frozenset(("current_logfiles", "postmaster.opts", "postmaster.pid", "PG_VERSION"))
 _NO_LOGS = frozenset((".conf", ".lock", ".pid", ".swp"))
