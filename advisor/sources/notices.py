@@ -70,7 +70,10 @@ NOTICES: tuple[tuple[str, Occurrence], ...] = (
 )
 """The beginning of a LOG message and what it says; of two with the same beginning the longer one comes first."""
 
-_ENDED_PROCESS = re.compile(r"[\w \"/.-]{1,200}? \(PID \d+\) (was terminated by|exited with exit code|exited with unr)")
+_ENDED_PROCESS = re.compile(
+    r'(?:[\w -]{1,60} (?:process|worker|backend)|background worker "[^\n]{1,150}") \(PID \d+\) '
+    r"(was terminated by (?:signal \d|exception 0x)|exited with (?:exit code \d|unrecognized status))"
+)
 
 _PROCESS_CHARACTERS = 220
 """Within so many the process id follows its name, which may hold that of a replication subscription."""
@@ -83,7 +86,7 @@ def end_of_process(message: str) -> ServerNotice | None:
     found = _ENDED_PROCESS.match(message)
     if found is None:
         return None
-    crashed = found[1] == "was terminated by" or message.startswith("server process ")
+    crashed = found[1].startswith("was") or message.startswith("server process ")
     return ServerNotice("process_crashed" if crashed else "routine")
 
 
