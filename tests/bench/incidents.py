@@ -84,20 +84,20 @@ def explain(connect: Connect, rng: random.Random) -> None:
 
 def use_cursor(connect: Connect, rng: random.Random) -> None:
     """A cursor, and statements prepared by name in SQL."""
-    with connect("reporting", "") as session:
+    with connect("analyst", "") as session:
         run(session, (*CURSOR, *PREPARED), rng)
 
 
 def sort_on_disk(connect: Connect, rng: random.Random) -> None:
     """A temporary file."""
-    with connect("reporting", "nightly report") as session:
+    with connect("analyst", "nightly report") as session:
         run(session, ("SET work_mem = '64kB'",), rng)
         run(session, ("SELECT n, md5(n::text) AS hash FROM generate_series(1, 1{small}0) n ORDER BY 2 DESC",), rng)
 
 
 def be_cancelled(connect: Connect, rng: random.Random) -> None:
     """By the statement timeout, and by the administrator."""
-    with connect("reporting", "nightly report") as session, connect("postgres", "psql") as other:
+    with connect("analyst", "nightly report") as session, connect("postgres", "psql") as other:
         run(session, ("SET statement_timeout = 20", "SELECT pg_sleep({small})"), rng)
         other.execute("SELECT pg_terminate_backend(%s)", (session.info.backend_pid,))
         run(session, ("SELECT 1",), rng)

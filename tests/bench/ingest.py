@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 from advisor.model.options import Options
-from advisor.workload.read import read_workload
 from tests.bench.logs import PREFIX
 from tests.bench.memory import inputs
 from tests.bench.parsers import PARSERS, THREADED, peak_mib
@@ -117,7 +116,9 @@ def pgbadger(path: Path) -> Run | None:
 
 
 def measure(path: Path, jobs: int) -> None:
-    """Digests one file in this process and prints what it took."""
+    """Digests one file in this process and prints what it took; it alone loads the project's readers."""
+    from advisor.workload.read import read_workload
+
     options = Options(**({"jobs": jobs} if jobs > 1 else {}))  # type: ignore[arg-type]
     cpu, wall = time.process_time(), time.perf_counter()
     coverage = read_workload([str(path)], options).coverage
@@ -133,6 +134,8 @@ def measure(path: Path, jobs: int) -> None:
 
 def profile(path: Path) -> None:
     """Where our time goes."""
+    from advisor.workload.read import read_workload
+
     profiler = cProfile.Profile()
     profiler.enable()
     read_workload([str(path)], Options())

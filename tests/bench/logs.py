@@ -130,9 +130,9 @@ def make_traffic(folder: Path, name: str, wanted: int) -> None:
 def prepare(server: LiveServer) -> None:
     """Two databases with their roles and rows: pgbench's own and the shop's."""
     with server.superuser("postgres") as session:
-        for role in ("app", "api", "worker", "reporting"):
+        for role in ("app", "api", "worker", "analyst"):
             session.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'".encode())
-        session.execute(b"GRANT pg_read_all_data, pg_write_all_data TO app, api, worker, reporting")
+        session.execute(b"GRANT pg_read_all_data, pg_write_all_data TO app, api, worker, analyst")
         for database in ("bench", "shop"):
             session.execute(f"CREATE DATABASE {database}".encode())
     with server.superuser() as session:
