@@ -2,7 +2,7 @@
 
 import click
 
-from advisor.cli import analyze, check, demo, doctor, explain, rules, sandbox, snapshot, twin
+from advisor.cli import analyze, check, demo, diff, doctor, explain, rules, sandbox, snapshot, twin
 from advisor.cli.config import configured
 from advisor.version import version
 
@@ -23,6 +23,7 @@ def cli(context: click.Context) -> None:
 _COMMANDS = (
     analyze.command,
     check.command,
+    diff.command,
     snapshot.command,
     twin.command,
     sandbox.command,

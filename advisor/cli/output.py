@@ -36,7 +36,7 @@ class Output:
         """Renders every format; files are replaced as a whole or not at all."""
         for kind, name in self.pairs:
             if name is not None:
-                _write(Path(name), render(report, kind, self.top))
+                write_file(Path(name), render(report, kind, self.top))
             elif kind == "text":
                 click.echo(render(report, kind, self.top, self._colour(), _width()), nl=False, color=True)
             else:
@@ -95,7 +95,12 @@ def _is_regular(path: Path) -> bool:
     return stat.S_ISREG(path.stat().st_mode)
 
 
-def _write(path: Path, text: str) -> None:
+def write_file(path: Path, text: str) -> None:
+    """Writes the file as a whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
     try:
         if path.exists() and not _is_regular(path):
             # A device or a pipe: there is nothing to replace.
