@@ -15,6 +15,9 @@ from advisor.sources.decompress import BLOCK_BYTES, decompressed, kind_of, refus
 from advisor.sources.tally import Tally
 
 _READ_HINT = "Server logs often belong to the user postgres: run as a user who may read them, or copy them first."
+_ENOUGH_TO_TELL = 4096
+"""Bytes, the least that are read of a file: its kind, and that of what is compressed in it, shows in the first 512."""
+
 _PATH_HINT = "Check the path; `-` reads standard input."
 
 
@@ -38,11 +41,11 @@ class Opened:
 
 
 @contextmanager
-def open_input(name: str, tally: Tally, *, start: int = 0) -> Iterator[Opened]:
+def open_input(name: str, tally: Tally, *, start: int = 0, block_bytes: int = BLOCK_BYTES) -> Iterator[Opened]:
     """Opens `name` and leaves out its first `start` bytes (decompressed).
 
     A file is read up to the size it has now, however it grows. What is damaged, truncated or followed by other bytes
-    gives what can be read and a warning in `tally`. Blocks have at most a mebibyte, whatever the compression.
+    gives what can be read and a warning in `tally`. Blocks have at most `block_bytes`, whatever the compression.
 
     Raises:
         InputError: it does not exist, cannot be read, is an archive, or is compressed twice or in an unsupported way.
@@ -50,17 +53,17 @@ def open_input(name: str, tally: Tally, *, start: int = 0) -> Iterator[Opened]:
     stream, size = _open(name)
     shown = "standard input" if name == "-" else name
     try:
-        first = _read(stream, shown, BLOCK_BYTES if size is None else min(BLOCK_BYTES, size))
+        first = _read(stream, shown, block_bytes if size is None else min(block_bytes, size))
         kind = kind_of(first)
         refuse_unsupported(first, shown, None)
         if kind is None and size is not None and start:
             stream.seek(start)
-            blocks = _raw_blocks(stream, b"", shown, size - start, tally)
+            blocks = _raw_blocks(stream, b"", shown, size - start, tally, block_bytes)
         else:
             left = None if size is None else size - len(first)
-            blocks = _raw_blocks(stream, first, shown, left, tally)
+            blocks = _raw_blocks(stream, first, shown, left, tally, block_bytes)
             if kind is not None:
-                blocks = _checked(decompressed(blocks, kind, shown, tally), shown, kind)
+                blocks = _checked(decompressed(blocks, kind, shown, tally, block_bytes), shown, kind)
             if start:
                 blocks = _skipped(blocks, start)
         yield Opened(
@@ -97,7 +100,7 @@ def head_of(name: str, size: int) -> bytes:
     Raises:
         InputError: as `open_input`.
     """
-    with open_input(name, Tally()) as opened:
+    with open_input(name, Tally(), block_bytes=min(max(size, _ENOUGH_TO_TELL), BLOCK_BYTES)) as opened:
         parts: list[bytes] = []
         missing = size
         while missing > 0 and (block := next(opened.blocks, b"")):
@@ -149,12 +152,14 @@ def _read(stream: BinaryIO, name: str, size: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _raw_blocks(stream: BinaryIO, first: bytes, name: str, left: int | None, tally: Tally) -> Iterator[bytes]:
+def _raw_blocks(
+    stream: BinaryIO, first: bytes, name: str, left: int | None, tally: Tally, block_bytes: int
+) -> Iterator[bytes]:
     """`first` and then `left` more bytes, or all where that is None."""
     if first:
         yield first
     while left is None or left > 0:
-        block = _read(stream, name, BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
+        block = _read(stream, name, block_bytes if left is None else min(block_bytes, left))
         if not block:
             if left is not None:
                 tally.warn(f"{name} was cut off while it was read: {left} bytes are missing.")

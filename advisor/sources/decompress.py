@@ -184,8 +184,10 @@ COMMANDS = {
 """What undoes each, by hand."""
 
 
-def decompressed(raw: Iterable[bytes], kind: str, name: str, tally: Tally) -> Iterator[bytes]:
-    """The members, streams or frames of `raw` one after another, in blocks of at most `BLOCK_BYTES`.
+def decompressed(
+    raw: Iterable[bytes], kind: str, name: str, tally: Tally, block_bytes: int = BLOCK_BYTES
+) -> Iterator[bytes]:
+    """The members, streams or frames of `raw` one after another, in blocks of at most `block_bytes`.
 
     Zeros between and after them are padding. What is cut off or damaged, and what follows that is no such data, ends
     the reading with a warning in `tally`; all that came before is given.
@@ -199,10 +201,10 @@ def decompressed(raw: Iterable[bytes], kind: str, name: str, tally: Tally) -> It
     for piece in chain(_pieces(raw), (None,)):
         reader.take(piece)
         while not reader.wants_input:
-            part = reader.give(BLOCK_BYTES - size)
+            part = reader.give(block_bytes - size)
             parts.append(part)
             size += len(part)
-            if size >= BLOCK_BYTES:
+            if size >= block_bytes:
                 yield b"".join(parts)
                 parts.clear()
                 size = 0
