@@ -97,13 +97,16 @@ def pgbadger(path: Path) -> Run | None:
         return None
     suffix = path.suffix[1:]
     prefix = ["-p", PREFIX] if suffix == "log" else []
-    command = [program, "-q", "-f", PGBADGER_FORMATS[suffix], *prefix, "-x", "text", "-o", "-", str(path)]
-    with tempfile.TemporaryFile() as report:
+    command = [program, "-q", "-f", PGBADGER_FORMATS[suffix], *prefix, "-x", "text", "-o", "-"]
+    # A folder for its PID file, lest it refuse to run beside another pgBadger.
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as report:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=report)
+        process = subprocess.Popen([*command, "--pid-dir", folder, str(path)], stdout=report)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall_s = time.perf_counter() - start
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
         report.seek(0)
         counted = re.search(rb"Number of queries: ([\d,]+)", report.read())
     return Run(
