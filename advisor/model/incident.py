@@ -5,6 +5,8 @@ Tuples, not dataclasses: a log can hold millions of these records.
 
 from typing import Literal, NamedTuple
 
+Severity = Literal["ERROR", "FATAL", "PANIC"]
+
 LockStage = Literal["waiting", "acquired", "failed", "deadlock", "reordered", "not_obtained"]
 
 LockTarget = Literal[
@@ -168,7 +170,7 @@ class Failure(NamedTuple):
         reason: of a recovery conflict, `lock`, `snapshot`, …
     """
 
-    severity: str
+    severity: Severity
     sqlstate: str | None
     message: str
     cause: Cause | None

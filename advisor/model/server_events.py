@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from advisor.model.incident import Severity
 from advisor.model.sketch import LatencySketch
 
 
@@ -11,13 +12,12 @@ class ErrorClass:
     """Errors of one class.
 
     Attributes:
-        severity: `ERROR`, `FATAL` or `PANIC`.
         sqlstate: None where the log does not say and the message does not settle it.
         message: without its values (see `Failure.message`).
         first_us, last_us: microseconds since the epoch; None where the log has no times.
     """
 
-    severity: str
+    severity: Severity
     sqlstate: str | None
     message: str
     count: int

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from advisor.model.plan import Plan
+from advisor.model.server_events import ServerEvents
 from advisor.model.sketch import LatencySketch
 
 
@@ -215,6 +216,7 @@ class Workload:
     coverage: Coverage = field(default_factory=Coverage)
     from_us: int | None = None
     to_us: int | None = None
+    events: ServerEvents = field(default_factory=ServerEvents)
     warnings: tuple[str, ...] = ()
     """What the input does not show and what to do about it (no durations, sampling, a truncated file)."""
 

@@ -12,6 +12,7 @@ from advisor.model.migration import Migration, TracedStatement, WorkloadChange
 from advisor.model.plan import Plan, PlanNode
 from advisor.model.report import Report
 from advisor.model.workload import Query, Workload
+from advisor.report.events import server_events_document
 
 SCHEMA_VERSION = 1
 
@@ -63,6 +64,7 @@ def _workload(workload: Workload) -> Json:
         "from": instant_text(workload.from_us),
         "to": instant_text(workload.to_us),
         "queries": [_query(query) for query in workload.queries],
+        "events": server_events_document(workload.events),
     }
 
 

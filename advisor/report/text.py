@@ -10,6 +10,7 @@ from rich.text import Text
 from advisor.model.advice import Finding, Measure, Recommendation, Verdict
 from advisor.model.migration import Migration, TracedStatement
 from advisor.model.report import Report, SandboxUse
+from advisor.report.events import server_events_sentence
 from advisor.report.printable import printable
 from advisor.report.sql_lines import sql_lines
 from advisor.report.units import bytes_text, count_text, duration_text, share_text
@@ -110,6 +111,8 @@ def _head(report: Report) -> Iterator[Text]:
         yield _text(f"{count_text(coverage.statements_unparsed, 'statement')} did not parse and could not be judged.")
     if coverage.oversized:
         yield _text(f"{count_text(coverage.oversized, 'statement')} too large to be read.")
+    if (also := server_events_sentence(workload.events)) is not None:
+        yield _text(also)
     for sandbox in sorted(report.sandboxes, key=lambda used: used.id):
         yield _text(_use(sandbox))
     for assumption in report.assumptions:

@@ -7,7 +7,7 @@ Source of the messages: PostgreSQL 9.6 to 18, `src/backend/tcop/postgres.c` (Pro
 import re
 from functools import lru_cache
 
-from advisor.model.incident import Cause, Failure
+from advisor.model.incident import Cause, Failure, Severity
 
 MESSAGE_CHARACTERS = 300
 """Of a message that is looked at: the rest of a longer one is data."""
@@ -172,7 +172,9 @@ def inferred_sqlstate(kind: str) -> str | None:
     return next((state for shape, state in _STATE_SHAPES if shape.fullmatch(kind)), None)
 
 
-def read_failure(severity: str, message: str, detail: str | None, sqlstate: str | None, context: str | None) -> Failure:
+def read_failure(
+    severity: Severity, message: str, detail: str | None, sqlstate: str | None, context: str | None
+) -> Failure:
     """An ERROR, FATAL or PANIC as a value. The message's values do not leave this function."""
     kind = message_class(message)
     raised = is_raised(context)
@@ -195,7 +197,7 @@ def context_relation(context: str | None) -> str | None:
     return found[1] if found else None
 
 
-def _cause(severity: str, message: str, state: str | None) -> Cause | None:
+def _cause(severity: Severity, message: str, state: str | None) -> Cause | None:
     for text, cause, states in _CAUSES_BY_WORD.get(message.partition(" ")[0], ()):
         if message.startswith(text):
             if cause == "background_worker_terminated" and severity != "FATAL":

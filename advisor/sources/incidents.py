@@ -24,13 +24,14 @@ from advisor.model.incident import (
     ParameterChanged,
     RecoveryWait,
     ServerNotice,
+    Severity,
     TableMaintained,
     TemporaryFile,
 )
 from advisor.sources.failures import context_relation, is_raised, read_failure
 from advisor.sources.notices import NOTICES, end_of_process, warning
 
-FAILURES = frozenset(("ERROR", "FATAL", "PANIC"))
+_FAILURES: dict[str, Severity] = {"ERROR": "ERROR", "FATAL": "FATAL", "PANIC": "PANIC"}
 
 _Reader = Callable[[str, str | None, str | None], Incident | None]
 """Message, DETAIL and CONTEXT to what they report; None where the message only begins like one."""
@@ -62,8 +63,9 @@ def read_incident(
                     return None
                 return ServerNotice(found) if isinstance(found, str) else found(message, detail, context)
         return end_of_process(message)
-    if severity in FAILURES:
-        return read_failure(severity, message, detail, sqlstate, context)
+    failure = _FAILURES.get(severity)
+    if failure is not None:
+        return read_failure(failure, message, detail, sqlstate, context)
     return warning(message) if severity == "WARNING" and not is_raised(context) else None
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from advisor.model.incident import Severity
 from advisor.model.server_events import (
     Checkpoints,
     Client,
@@ -28,6 +29,9 @@ from advisor.workload.bounded import BoundedSums, Largest
 
 _CLOCK_US = 1_000_000
 """Two stages of one wait began at the same time, within a second: the times of a log may be whole seconds."""
+
+
+_SEVERITIES: dict[str, Severity] = {"ERROR": "ERROR", "FATAL": "FATAL", "PANIC": "PANIC"}
 
 
 class Parts(NamedTuple):
@@ -95,7 +99,12 @@ def _named(counts: Counter[str], prefix: str) -> dict[str, int]:
 def _errors(counts: Counter[str], parts: Parts) -> Errors:
     classes = [
         ErrorClass(
-            severity=str(severity), sqlstate=state, message=message or "", count=count, first_us=first, last_us=last
+            severity=_SEVERITIES[str(severity)],
+            sqlstate=state,
+            message=message or "",
+            count=count,
+            first_us=first,
+            last_us=last,
         )
         for (severity, state, message), (count, first, last) in parts.errors.items()
     ]

@@ -31,9 +31,19 @@ at_us = st.none() | st.integers(0, 4_000_000_000_000_000)
 texts = st.text(st.characters(), max_size=30)
 """Any characters, lone surrogates included: a file's name may have them."""
 
+sketches = st.dictionaries(st.integers(-1, 2000), st.integers(1, 100), max_size=3).map(LatencySketch)
+
 _FIELDS: dict[tuple[str, str], st.SearchStrategy[Any]] = {
     ("Query", "id"): ids,
-    ("Query", "latency"): st.dictionaries(st.integers(-1, 2000), st.integers(1, 100), max_size=3).map(LatencySketch),
+    ("Query", "latency"): sketches,
+    ("Connections", "duration"): sketches,
+    ("ErrorClass", "first_us"): at_us,
+    ("ErrorClass", "last_us"): at_us,
+    ("LongWait", "at_us"): at_us,
+    ("LargeFile", "at_us"): at_us,
+    ("ParameterChange", "first_us"): at_us,
+    ("ParameterChange", "last_us"): at_us,
+    ("EventHour", "start_us"): at_us,
     ("Workload", "from_us"): at_us,
     ("Workload", "to_us"): at_us,
     ("Workload", "plans"): st.just(()),
