@@ -1,76 +1,111 @@
-"""The pause that separates units of work in a session, learned from the pauses themselves."""
+"""The pause that separates units of work in a session, learned from all pauses of its application.
+
+A pause is known by its level, which is its bit length: the threshold 2**L separates at every pause of more than L
+bits, so at 2**L us and above. Thresholds are whole levels from `LOWEST` to `HIGHEST`; so few that what each of them
+would give can be added up at once, and the choice is made when everything was seen.
+"""
 
 from itertools import pairwise
+from typing import Any, Final
 
-DEFAULT_GAP_US = 50_000
-"""Until enough was seen: more than an application takes between two statements of one request, less than a user."""
+LOWEST: Final = 12
+"""No pause below 2**12 us = 4 ms ends a unit: garbage collection and a busy machine make such pauses in requests."""
 
-SHORTEST_GAP_US = 4_096
-"""No pause below 4 ms ends a unit: garbage collection and a busy machine make such pauses within requests."""
+HIGHEST: Final = 21
+"""Every pause from 2**21 us = 2 s on ends a unit: no request waits that long between two of its statements."""
 
-LONGEST_GAP_US = 2_097_152
-"""Every pause above 2 s ends a unit: no request waits that long between two of its statements."""
+APART: Final = HIGHEST + 1
+"""The level that separates at every threshold."""
 
-COARSE_GAP_US = 1_500_000
-"""Where times are whole seconds (`%t`) a pause of 1 s may be none at all; only 2 s are one."""
+LONG: Final = APART + 1
+"""The level of a pause of 2 s or more: it ends a transaction, too, whose COMMIT was perhaps not logged."""
 
-POPULATED_SHARE = 0.01
+LONG_US: Final = 1 << HIGHEST
+
+BACKWARDS_US: Final = 1_000_000
+"""A statement that ends this long before the one logged before it belongs to another session of the same name."""
+
+DEFAULT_LEVEL: Final = 16
+"""Until enough was seen, 65 ms: more than an application takes between two statements of one request, less than a
+user."""
+
+COARSE_LEVEL: Final = 20
+"""Where times are whole seconds (`%t`) a pause of 1 s may be none at all; only 2 s are one. 2**20 us lie between."""
+
+POPULATED_SHARE: Final = 0.01
 """A doubling of the pause that holds less than this share of all pauses counts as empty."""
 
-LEARN_AFTER = 16
-"""Pauses before the first lesson; then at every doubling, later at every `LEARN_EVERY`."""
+LEARN_AFTER: Final = 16
+"""Pauses before anything is learned from them."""
 
-LEARN_EVERY = 4096
-
-_LOW = SHORTEST_GAP_US.bit_length() - 1
-_HIGH = LONGEST_GAP_US.bit_length() - 1
+_BITS = 64
 
 
 class GapModel:
-    """The pauses of one application, counted by their power of two, and the threshold learned from them."""
+    """The pauses of one application, counted by their bit length. `fine`: some time was not a whole second."""
 
-    __slots__ = ("_coarse", "_count", "_counts", "_next", "threshold_us")
+    __slots__ = ("counts", "fine")
 
     def __init__(self) -> None:
-        self._counts = [0] * 64
-        self._count = 0
-        self._next = LEARN_AFTER
-        self._coarse = True
-        self.threshold_us = DEFAULT_GAP_US
+        self.counts = [0] * _BITS
+        self.fine = False
+
+    def add(self, gap_us: int, at_us: int) -> int:
+        """One pause, in microseconds (0 where statements overlap), before a statement that ended at a time.
+
+        Its bit length is returned.
+        """
+        bits = min(gap_us.bit_length(), _BITS - 1)
+        self.counts[bits] += 1
+        if not self.fine and at_us % 1_000_000:
+            self.fine = True
+        return bits
 
     @property
     def is_coarse(self) -> bool:
-        """Whether every time so far was a whole second, and there were enough of them to tell."""
-        return self._coarse and self._count >= LEARN_AFTER
+        """Whether every time was a whole second, and there were enough of them to tell."""
+        return not self.fine and sum(self.counts) >= LEARN_AFTER
 
-    def add(self, gap_us: int, at_us: int) -> None:
-        """One pause in microseconds (0 where statements overlap), ending at a time."""
-        self._counts[gap_us.bit_length()] += 1
-        self._count += 1
-        if self._coarse and at_us % 1_000_000:
-            self._coarse = False
-        if self._count >= self._next:
-            self._next += min(self._count, LEARN_EVERY)
-            self.threshold_us = COARSE_GAP_US if self._coarse else valley_us(self._counts)
+    @property
+    def level(self) -> int:
+        """The threshold's level: pauses of more bits separate."""
+        if sum(self.counts) < LEARN_AFTER:
+            return DEFAULT_LEVEL
+        return valley(self.counts) if self.fine else COARSE_LEVEL
+
+    def merge(self, other: "GapModel") -> None:
+        """Adds the pauses of another one."""
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.fine = self.fine or other.fine
+
+    def state(self) -> list[Any]:
+        """Plain values, equal for equal contents."""
+        return [self.fine, *self.counts]
+
+    @classmethod
+    def restore(cls, state: list[Any]) -> "GapModel":
+        """What `state` told."""
+        model = cls()
+        model.fine, *model.counts = state
+        return model
 
 
-def valley_us(counts: list[int]) -> int:
-    """The threshold: the middle of the widest empty stretch between two groups of pauses, in microseconds.
+def valley(counts: list[int]) -> int:
+    """The level of the threshold: the middle of the widest empty stretch between two groups of pauses.
 
     `counts[b]` is the number of pauses of bit length b. Without two groups: pauses are all short (one stretch of
     work after another; the default stands) or all long (every statement on its own; the shortest gap).
     """
     total = sum(counts)
     populated = [bits for bits, count in enumerate(counts) if count > POPULATED_SHARE * total]
-    short = [bits for bits in populated if bits <= _LOW]
-    if not populated or populated[-1] <= _LOW:
-        return DEFAULT_GAP_US
+    if not populated or populated[-1] <= LOWEST:
+        return DEFAULT_LEVEL
     widest, middle = 0, 0
     for low, high in pairwise(populated):
-        if high > _LOW and low < _HIGH and high - low - 1 > widest:
+        if high > LOWEST and low < HIGHEST and high - low - 1 > widest:
             widest, middle = high - low - 1, (low + high) // 2
     if widest == 0:
-        if not short:
-            return SHORTEST_GAP_US
-        middle = min(range(_LOW, _HIGH + 1), key=lambda bits: counts[bits])
-    return min(max(1 << middle, SHORTEST_GAP_US), LONGEST_GAP_US)
+        if populated[0] > LOWEST:
+            return LOWEST
+        middle = min(range(LOWEST, HIGHEST + 1), key=lambda bits: counts[bits])
+    return min(max(middle, LOWEST), HIGHEST)
