@@ -30,7 +30,7 @@ _NUMBER = re.compile(rb"\[(\d{1,20})(?:-(\d{1,9}))?\] ")
 
 
 class _Message:
-    __slots__ = ("chunk", "closed", "held", "key", "last_bytes", "mask", "number", "stamp", "touched")
+    __slots__ = ("chunk", "closed", "first", "held", "key", "last_bytes", "number", "stamp", "touched")
 
     def __init__(self, key: Hashable, number: bytes | None, chunk: int) -> None:
         self.key = key
@@ -39,7 +39,7 @@ class _Message:
         self.closed = False
         self.held: list[bytes] = []
         self.last_bytes = 0
-        self.mask: bytes | None = None
+        self.first = b""
         self.stamp = b""
         self.touched = 0
 
@@ -76,7 +76,7 @@ class Assembler:
         if self._last is None or self._last.closed:
             return False
         own = mask(text)
-        if own is not None and own == self._last.mask:
+        if own is not None and own == mask(self._last.first):
             self._hold(self._last, b"\n" + self._last.stamp + text)
         else:
             self._hold(self._last, b"\n" + text if text.startswith(b"\t") else b"\n\t" + text)
@@ -99,11 +99,10 @@ class Assembler:
         sequence = number[1] if split else None
         chunk = int(number[2] if split else number[1])
         opened = self._open.get(key)
-        own = mask(text)
         follows = opened is not None and opened.number == sequence and chunk == opened.chunk + 1
-        if opened is not None and follows and (split or not _begins_record(text, own, opened)):
-            self._continue(opened, text, own, stamp)
-        elif chunk == 1 or (not split and own is not None):
+        if opened is not None and follows and (split or not _begins_record(text, opened)):
+            self._continue(opened, text, stamp)
+        elif chunk == 1 or (not split and mask(text) is not None):
             self._close(key)
             self._begin(key, sequence, chunk, text, stamp)
         else:
@@ -112,7 +111,7 @@ class Assembler:
 
     def _begin(self, key: Hashable, number: bytes | None, chunk: int, text: bytes, stamp: bytes) -> None:
         message = _Message(key, number, chunk)
-        message.mask = mask(text)
+        message.first = text[:SYSLOG_LIMIT_BYTES]
         message.stamp = stamp
         message.touched = self._count
         message.last_bytes = len(text)
@@ -120,16 +119,15 @@ class Assembler:
         self._open[key] = self._last = message
         self._hold(message, record(self._layer, text, stamp)[:-1])
 
-    def _continue(self, message: _Message, text: bytes, own: bytes | None, stamp: bytes) -> None:
-        new_line = text.startswith(b"\t") or (own is not None and own == message.mask)
-        if not new_line:
-            new_line = message.last_bytes + _first_word_bytes(text) <= SYSLOG_LIMIT_BYTES - _LETTER_BYTES
-        if not new_line:
-            piece = text
-        elif own is not None and own == message.mask:
+    def _continue(self, message: _Message, text: bytes, stamp: bytes) -> None:
+        if text.startswith(b"\t"):
+            piece = b"\n" + text
+        elif (own := mask(text)) is not None and own == mask(message.first):
             piece = b"\n" + stamp + text
+        elif message.last_bytes + _first_word_bytes(text) <= SYSLOG_LIMIT_BYTES - _LETTER_BYTES:
+            piece = b"\n\t" + text
         else:
-            piece = b"\n" + text if text.startswith(b"\t") else b"\n\t" + text
+            piece = text
         message.chunk += 1
         message.touched = self._count
         message.last_bytes = len(text)
@@ -163,12 +161,14 @@ class Assembler:
                 del self._open[head.key]
 
 
-def _begins_record(text: bytes, own: bytes | None, opened: _Message) -> bool:
+def _begins_record(text: bytes, opened: _Message) -> bool:
     """Whether `[n]` numbers messages, not chunks: each then begins with a prefix and a severity that begins one."""
     found = HEAD.match(text)
-    if found is None or own is None or opened.mask is None or found[2] in _PARTS:
+    own = mask(text)
+    first = mask(opened.first)
+    if found is None or own is None or first is None or found[2] in _PARTS:
         return False
-    return own == opened.mask or (len(own) >= _ALIKE_BYTES and own[:_ALIKE_BYTES] == opened.mask[:_ALIKE_BYTES])
+    return own == first or (len(own) >= _ALIKE_BYTES and own[:_ALIKE_BYTES] == first[:_ALIKE_BYTES])
 
 
 _ALIKE_BYTES = 8

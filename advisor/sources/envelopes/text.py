@@ -92,12 +92,13 @@ def record(layer: Layer, message: bytes, stamp: bytes) -> bytes:
     Some services drop the tab before the lines that continue a record; it is put back, except before the heads of
     further records or parts.
     """
+    message = message.removesuffix(b"\n")
+    if b"\n" not in message:
+        return (message if layer.inner != "stderr" or message.startswith(b"\t") else stamp + message) + b"\n"
     lines = message.split(b"\n")
-    if lines[-1] == b"":
-        lines.pop()
     if layer.inner != "stderr":
         return b"\n".join(lines) + b"\n"
-    first = lines[0] if lines else b""
+    first = lines[0]
     out = [first if first.startswith(b"\t") else stamp + first]
     own = mask(first)
     heads = [own is not None and mask(line) == own for line in lines[1:]]
