@@ -156,8 +156,8 @@ def _json_layers(head: bytes, text: bytes) -> Iterator[Layer]:
         scratch = Source([head], Tally())
         entries = [entry for entry, _ in islice(objects(Layer(format="", shape=shape), scratch), ENTRIES)]
         for name, is_entry, time in _JSON_FORMATS:
-            if sum(map(is_entry, entries)) * 2 > len(entries) or (name in _MIXED and any(map(is_entry, entries))):
-                ours = [entry for entry in entries if is_entry(entry)]
+            ours = [entry for entry in entries if is_entry(entry)]
+            if ours and (2 * len(ours) >= len(entries) or name in _MIXED):
                 layer = _json_layer(name, shape, ours, time)
                 if layer is not None:
                     yield layer
