@@ -91,12 +91,15 @@ def _confidence(difference: Difference) -> Iterator[str]:
 def _common(common: Common) -> Iterator[str]:
     if common.time is not None and common.time_changed:
         yield ""
-        word = "slower" if common.time.value > 1 else "faster"
         text = (
-            f"Everything is {_times(common.time)} {word}: {common.agreeing} of {common.compared} queries moved"
-            " together. That is the load, the machine or a setting rather than a query; queries below changed beyond"
+            f"Everything is {_times(common.time)} {_word(common.time)}: {common.agreeing} of {common.compared} queries"
+            " moved together. That is the load, the machine or a setting rather than a query; queries below changed beyond"
             " it."
         )
+        yield from _wrapped(text, hanging="  ")
+    elif common.time is not None:
+        yield ""
+        text = f"All queries in common: {_times(common.time)} {_word(common.time)}, within chance."
         yield from _wrapped(text, hanging="  ")
     if common.calls is not None and common.calls_changed:
         yield ""
@@ -139,8 +142,7 @@ def _change(change: Change, query: QueryDifference) -> str:
         text = f"{_times(query.ratio)} {change}"
         # Only where it would be read differently: both round to two digits.
         if abs(query.own_ratio.value / query.ratio.value - 1) > 0.1:
-            own = "slower" if query.own_ratio.value > 1 else "faster"
-            text += f", beside the other queries {_times(query.own_ratio, bounds=False)} {own}"
+            text += f", beside the other queries {_times(query.own_ratio, bounds=False)} {_word(query.own_ratio)}"
         return text
     if change in ("slower_tail", "faster_tail") and query.p95_ratio is not None:
         return f"95th percentile {_times(query.p95_ratio)} {change.removesuffix('_tail')}"
@@ -162,6 +164,10 @@ def _times(ratio: Ratio, *, bounds: bool = True) -> str:
     if value < 1:
         value, low, high = 1 / value, 1 / high, 1 / low
     return f"{_digits(value)}x" + (f" ({_digits(low)} to {_digits(high)})" if bounds else "")
+
+
+def _word(ratio: Ratio) -> str:
+    return "slower" if ratio.value > 1 else "faster"
 
 
 def _digits(value: float) -> str:

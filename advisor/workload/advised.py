@@ -76,9 +76,7 @@ def outcomes(
     if not advice:
         return ()
     before = {query.id: query for query in old.queries}
-    after = {query.id: query for query in new.queries}
     partners = {first.id: second for first, second in matched.both}
-    texts = {text_id(query.sql): query for query in new.queries} if any(a.rewritten_sql for a in advice) else {}
     used = indexes_in_use(new) if new.plans else None
     found = []
     for each in advice:
@@ -87,7 +85,7 @@ def outcomes(
             first = before.get(query_id)
             second = partners.get(query_id)
             if each.rewritten_sql is not None:
-                second = _rewritten(each.rewritten_sql, first, after, texts)
+                second = _rewritten(each.rewritten_sql, first, new.queries)
             queries.append(_outcome(query_id, first, second, promised, noise, ensemble, min_calls))
         found.append(_whole(each, tuple(queries), used))
     return tuple(found)
@@ -127,13 +125,17 @@ def _ratio(measured: Mapping[str, Any], unit: Unit) -> float | None:
     return after / before if before and after is not None else None
 
 
-def _rewritten(sql: str, first: Query | None, after: Mapping[str, Query], texts: Mapping[str, Query]) -> Query | None:
-    """The rewritten query in the new input: by its id, or by its text where the databases' names differ."""
+def _rewritten(sql: str, first: Query | None, queries: Sequence[Query]) -> Query | None:
+    """The rewritten query in the new input: of the old one's database, or of the only one that has it."""
     try:
-        found = after.get(identify(sql, first.database).id) if first is not None else None
+        fingerprint = identify(sql).fingerprint
     except SqlError:
-        found = None
-    return found or texts.get(text_id(sql))
+        return None
+    wanted = text_id(sql)
+    alike = [query for query in queries if query.fingerprint in (fingerprint, None)]
+    found = [query for query in alike if text_id(query.sql) == wanted]
+    same = [query for query in found if first is not None and query.database == first.database]
+    return same[0] if same else found[0] if len(found) == 1 else None
 
 
 def _outcome(

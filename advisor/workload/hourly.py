@@ -3,7 +3,7 @@
 Calls within an hour share the load, the cache and the data of that hour, so that a million of them are not a million
 observations. Each hour is one: log(mean duration) of query q in hour h is taken as
 
-    level of q  +  level of the hour (shared by all queries)  +  the query's own movement in that hour,
+    level of q  +  sensitivity of q * level of the hour (shared by all queries)  +  its own movement in that hour,
 
 fitted by medians (Tukey's median polish), so that queries that changed do not move the levels of the hours. The
 variance of the own movements, less what the number of calls explains, is the query's noise between hours. Neighbouring
@@ -44,7 +44,11 @@ ASSUMED_DEGREES = 12.0
 own noise is."""
 
 LEAST_NEIGHBOURS = 3.0
-"""Load and traffic follow the day: so many neighbouring hours are worth one independent one, if not more."""
+"""Load, traffic and caches follow the day: so many neighbouring hours are worth one independent one, if not more."""
+
+SENSITIVITY_VARIANCE = 0.1
+"""Queries feel the load by 1 +- 0.3 times as much as the median one (a judgement): a query's own sensitivity is drawn
+towards 1 by as much as its hours leave it uncertain."""
 
 _MOST_QUERIES = 400
 """The levels of the hours are learned from the queries with most time; more would not move a median."""
@@ -85,7 +89,7 @@ class Noise:
     old_levels: Mapping[int, float] = field(default_factory=dict)
     new_levels: Mapping[int, float] = field(default_factory=dict)
     variance: float | None = None
-    widening: float = 1.0
+    widening: float = LEAST_NEIGHBOURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +127,11 @@ def learn_noise(pairs: Sequence[Timed]) -> Noise:
     chosen = sorted(pairs, key=lambda pair: -(pair.old.total_us + pair.new.total_us))[:_MOST_QUERIES]
     sides = [(points(p.old, p.old_durations), points(p.new, p.new_durations)) for p in chosen]
     old_levels, new_levels = _levels(sides) if len(pairs) >= LEAST_QUERIES else ({}, {})
-    both = [*((old, old_levels) for old, _ in sides), *((new, new_levels) for _, new in sides)]
-    widening = _widening([_movements(side, levels) for side, levels in both])
+    both = [_felt((old, old_levels), (new, new_levels)) for old, new in sides]
+    widening = _widening([_movements(*side) for pair in both for side in pair])
     found = []
-    for old, new in sides:
-        own, degrees = _own_variance((old, old_levels), (new, new_levels), widening)
+    for old_side, new_side in both:
+        own, degrees = _own_variance(old_side, new_side, widening)
         if degrees >= 2:
             found.append(own)
     variance = median(found) if found else _scatter(pairs)
@@ -137,7 +141,8 @@ def learn_noise(pairs: Sequence[Timed]) -> Noise:
 def uncertainty(pair: Timed, noise: Noise) -> Uncertainty:
     """How far chance alone could have moved the pair's ratio."""
     old, new = points(pair.old, pair.old_durations), points(pair.new, pair.new_durations)
-    own, degrees = _own_variance((old, noise.old_levels), (new, noise.new_levels), noise.widening)
+    felt = _felt((old, noise.old_levels), (new, noise.new_levels))
+    own, degrees = _own_variance(*felt, noise.widening)
     usual = noise.variance if noise.variance is not None else ASSUMED_SD**2
     between = max(own, usual) if degrees > 0 else usual
     parts, effective, hours = 0.0, [], []
@@ -150,7 +155,7 @@ def uncertainty(pair: Timed, noise: Noise) -> Uncertainty:
         effective.append(1 / (alike * share + (1 - alike) / sketch.calls))
         hours.append(1 / weight if side else 0.0)
     independent = max(0.0, sum(hours) / noise.widening - 2) if degrees > 0 else 0.0
-    levels = _mean_level(new, noise.new_levels) - _mean_level(old, noise.old_levels)
+    levels = _mean_level(*felt[1]) - _mean_level(*felt[0])
     return Uncertainty(parts, independent + ASSUMED_DEGREES, effective[0], effective[1], levels, min(hours))
 
 
@@ -196,6 +201,22 @@ def _scatter(pairs: Sequence[Timed]) -> float | None:
     if len(pairs) < LEAST_ENSEMBLE:
         return None
     return spread([pair.log_ratio for pair in pairs]) ** 2 / 2
+
+
+def _felt(*pair: _Side) -> tuple[_Side, ...]:
+    """The hours' levels as this query feels them: a ridge regression of its movements on them, within each side."""
+    across = along = rest = 0.0
+    for side, levels in pair:
+        centre = _mean_level(side, levels)
+        for point, move in _movements(side, levels):
+            level = levels.get(point.start_us, 0.0) - centre
+            across += point.calls * level * move
+            along += point.calls * level**2
+            rest += point.calls * move**2
+    hours = sum(1 / _squared_weights(side) for side, _ in pair if side)
+    drawn = along + rest / max(hours, 1.0) / SENSITIVITY_VARIANCE
+    factor = 1 + across / drawn if drawn > 0 else 1.0
+    return tuple((side, {start: factor * level for start, level in levels.items()}) for side, levels in pair)
 
 
 def _movements(side: Sequence[HourPoint], levels: Mapping[int, float]) -> list[tuple[HourPoint, float]]:
@@ -256,8 +277,8 @@ def _widening(sides: Sequence[Sequence[tuple[HourPoint, float]]]) -> float:
         hours += len(moved)
         count += 1
     if not count or alone <= 0:
-        return 1.0
-    return _k(together / alone, hours / count)
+        return LEAST_NEIGHBOURS
+    return max(LEAST_NEIGHBOURS, _k(together / alone, hours / count))
 
 
 def _k(correlation: float, hours: float) -> float:

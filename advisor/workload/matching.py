@@ -4,10 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from postgast import pg_query_pb2 as pb
+
 from advisor.errors import SqlError
 from advisor.model.difference import MatchedBy
 from advisor.model.workload import Query, Workload
 from advisor.sql.identify import identify
+from advisor.sql.parse import scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,24 @@ def match(old: Workload, new: Workload) -> Matched:
 
 
 def text_id(sql: str) -> str:
-    """The query's id as if no database were known; the text itself where it does not parse."""
+    """The query's id as if no database were known, constants and parameters alike; the text itself where it does not
+    parse."""
     try:
-        return identify(sql).id
+        normalised = identify(sql).sql
+        return identify(_renumbered(normalised)).id
     except SqlError:
         return sql
+
+
+def _renumbered(sql: str) -> str:
+    """With its parameters numbered as they come: `a < $2 AND b = $1` and `a < 1 AND b = 2` are normalised otherwise."""
+    data, parts, end, number = sql.encode(), [], 0, 0
+    for token in scan(sql):
+        if token.token == pb.PARAM:
+            number += 1
+            parts += [data[end : token.start], b"$%d" % number]
+            end = token.end
+    return b"".join((*parts, data[end:])).decode()
 
 
 def _by_text(queries: Sequence[Query]) -> tuple[dict[str, Query], int]:

@@ -21,7 +21,7 @@ LEAST_RATIO = 1.2
 LEAST_TAIL_RATIO = 1.3
 """For the 95th percentile, which rests on a twentieth of the calls."""
 
-SAME_MEDIAN = 1.1
+SAME_MEDIAN = 1.2
 """A median within this of what all queries do is the same, where only the tail is told."""
 
 LEAST_CALLS_RATIO = 1.5

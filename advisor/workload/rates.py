@@ -66,8 +66,14 @@ def absence(query: Query, here: Frame, there: Frame) -> float | None:
 
 
 def changed_counts(old: Counted, new: Counted) -> tuple[float, float]:
-    """(ratio, p-value) of events per chance, with half an event added to each side."""
+    """(ratio, p-value) of events per chance, with half an event added to each side; events come in clusters.
+
+    Where one side has none, the p-value is that of a Poisson rate known by the other side's clusters (as in `absence`).
+    """
     ratio = (new.events + 0.5) / (new.chances + 1) / ((old.events + 0.5) / (old.chances + 1))
+    if not old.events or not new.events:
+        seen, none = (new, old) if new.events else (old, new)
+        return ratio, math.pow(1 + none.chances / max(seen.chances, 1), -seen.events / CLUSTER)
     variance = CLUSTER * (1 / (old.events + 0.5) + 1 / (new.events + 0.5))
     return ratio, math.erfc(abs(math.log(ratio)) / math.sqrt(2 * variance))
 
