@@ -1,12 +1,16 @@
 """Who is a query: one id for all executions of a statement, constants aside.
 
 libpg_query's fingerprint merges what must stay apart (`a.t` and `b.t`, `t10` and `t11`, `a, b` and `b, a`), so it
-is for display only. The id here follows the server's own `query_id` (`src/backend/nodes/queryjumblefuncs.c`):
-constants and parameters are one placeholder, lists of constants count once, everything else is kept.
+is for display only. The id is made of `jumble`'s bytes, which follow the server's own `query_id`; what it tells
+apart and what it does not stands there.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import json
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 
 import postgast
@@ -17,179 +21,144 @@ from advisor.errors import SqlError
 from advisor.model.usage import StatementKind
 from advisor.sql.comments import split_comments
 from advisor.sql.constants import constants
-from advisor.sql.parse import children, guarded, parse, unwrap
-from advisor.sql.tree import LOCATION_FIELDS, strip_locations
+from advisor.sql.json_tree import STRING, json_tree
+from advisor.sql.jumble import jumble, number_type
+from advisor.sql.parse import children, guarded, parse, scan, unwrap
 
-__all__ = ["Identity", "constants", "identify"]
+__all__ = ["Identity", "constants", "identify", "number_type"]
 
 _KINDS: dict[str, StatementKind] = {
-    "select_stmt": "select",
-    "insert_stmt": "insert",
-    "update_stmt": "update",
-    "delete_stmt": "delete",
-    "merge_stmt": "merge",
+    "SelectStmt": "select",
+    "InsertStmt": "insert",
+    "UpdateStmt": "update",
+    "DeleteStmt": "delete",
+    "MergeStmt": "merge",
 }
-_PLACEHOLDER = "param_ref"
+
+_RELATION = re.compile(rb'"relname":(' + STRING + rb")")
+_RELATION_IN_SCHEMA = re.compile(rb'(?:"schemaname":(' + STRING + rb'),)?+"relname":(' + STRING + rb")")
+_LOCKED = re.compile(rb'"lockedRels":\[[^\[\]]*\]')
+
+_QUOTED = re.compile(r"""'[^']*+'|"[^"]*+\"""")
+_NUMBER = re.compile(r"[0-9](?<![\w$][0-9])[\w.]*", re.ASCII)
+_DOLLAR = re.compile(r"\$(?![0-9])")
+_LITERAL_TOKENS = frozenset({pb.ICONST, pb.FCONST, pb.SCONST, pb.USCONST, pb.BCONST, pb.XCONST})
+_STARTS = frozenset(b"0123456789.-'$")
+_MARKS = (b"'", b"&")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Identity:
     """Who a statement is.
 
     Attributes:
-        id: 16 hex digits of database + normalised parse tree.
+        id: 16 hex digits of database + jumbled parse tree; the same in every process and on every platform.
+        kind: of the first statement that is not transaction control.
+        is_transaction_control: BEGIN, COMMIT, ROLLBACK, SAVEPOINT, … and nothing else.
+        significant: where the literals stand in the text that was given whose value is part of the id (`ORDER BY 2`,
+            `varchar(10)`, most of utility statements): start and end in UTF-8 bytes, in order. A text that differs
+            from it only in other literals has the same id, as long as each number keeps its `number_type`.
+            What is no literal token (`$1`, TRUE, NULL) is not among them: another one is another text.
+        text: the text that was given.
         fingerprint: libpg_query's, in hex; for display.
         sql: the text with constants as `$n`, without comments around it and without a closing semicolon.
         tables: the relations as the text names them (`schema.name` or `name`), each once, without CTE names.
-        kind: of the first statement that is not transaction control.
-        is_transaction_control: BEGIN, COMMIT, ROLLBACK, SAVEPOINT, … and nothing else.
+
+    The last three are worked out when they are first asked for.
     """
 
     id: str
-    fingerprint: str
-    sql: str
-    tables: tuple[str, ...]
     kind: StatementKind
     is_transaction_control: bool
+    significant: tuple[tuple[int, int], ...]
+    text: str
+    jumbled_tables: tuple[str, ...] | None = field(repr=False)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        fingerprint: str = guarded(postgast.fingerprint, self.text).hex
+        return fingerprint
+
+    @cached_property
+    def sql(self) -> str:
+        text = split_comments(self.text)[0].rstrip().rstrip(";").rstrip()
+        normalised: str = guarded(postgast.normalize, text)
+        return normalised
+
+    @cached_property
+    def tables(self) -> tuple[str, ...]:
+        return self.jumbled_tables if self.jumbled_tables is not None else _tables(parse(self.text))
 
 
 def identify(sql: str, database: str | None = None) -> Identity:
     """The identity of a text, normally one statement; SqlError where it does not parse or holds no statement."""
-    tree = parse(sql)
-    if not tree.stmts:
+    jumbled, places, kinds = jumble(json_tree(sql))
+    if not kinds:
         raise SqlError("There is no statement in the text.")
-    kinds = [raw.stmt.WhichOneof("node") or "" for raw in tree.stmts]
-    work = [kind for kind in kinds if kind != "transaction_stmt"]
-    tables = _tables(tree)
-    text = split_comments(sql)[0].rstrip().rstrip(";").rstrip()
+    work = [kind for kind in kinds if kind != "TransactionStmt"]
     return Identity(
-        id=_digest(tree, database),
-        fingerprint=guarded(postgast.fingerprint, sql).hex,
-        sql=guarded(postgast.normalize, text),
-        tables=tables,
+        id=_digest(jumbled, database),
         kind=_KINDS.get(work[0], "utility") if work else "utility",
         is_transaction_control=not work,
+        significant=_significant(sql, places) if work else (),
+        text=sql,
+        jumbled_tables=_tables_without_ctes(jumbled),
     )
 
 
-def _digest(tree: pb.ParseResult, database: str | None) -> str:
+def _digest(jumbled: bytes, database: str | None) -> str:
     digest = blake2b(digest_size=8, person=b"advisor.query")
     digest.update(b"\0" if database is None else b"\1" + database.encode("utf-8", "surrogatepass") + b"\0")
-    for raw in tree.stmts:
-        _normalise(raw)
-        digest.update(raw.SerializeToString(deterministic=True))
+    digest.update(jumbled)
     return digest.hexdigest()
 
 
-def _normalise(root: Message) -> None:
-    """Strip locations and constants of a tree in place, then fold its lists from the leaves upwards."""
-    order = []
-    stack = [root]
-    while stack:
-        message = stack.pop()
-        if isinstance(message, pb.Node):
-            if message.WhichOneof("node") in ("a_const", "param_ref"):
-                message.param_ref.CopyFrom(pb.ParamRef())
-                continue
-        elif isinstance(message, pb.TypeName):
-            # `varchar(10)` is another type than `varchar(20)`: what looks like constants there is kept.
-            strip_locations(message)
-            continue
-        elif isinstance(message, pb.SelectStmt):
-            _drop_limit_all(message)
-        order.append(message)
-        stack.extend(_normalisable(message))
-    for message in reversed(order):
-        if fold := _FOLDS.get(message.DESCRIPTOR.name):
-            fold(message)
+def _significant(sql: str, places: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """The literals of a text but for those at `places`."""
+    data = sql.encode()
+    size = len(data)
+    # The others are in the tree, but no literal in the text: TRUE, NULL, `year` of EXTRACT, what the grammar adds.
+    literal = {at for at in places if 0 <= at < size and (data[at] in _STARTS or data[at + 1 : at + 2] in _MARKS)}
+    if _count_literals(sql) == len(literal):
+        return ()
+    spans = [(token.start, token.end) for token in scan(sql) if token.token in _LITERAL_TOKENS]
+    starts = [start for start, _ in spans]
+    # A negative number's place is its sign.
+    told = {bisect_left(starts, at) for at in literal}
+    return tuple(span for position, span in enumerate(spans) if position not in told)
 
 
-def _normalisable(message: Message) -> Iterator[Message]:
-    positional = _POSITIONAL.get(message.DESCRIPTOR.name, ())
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            if field.name in LOCATION_FIELDS:
-                message.ClearField(field.name)
-        elif isinstance(value, Message):
-            yield value
-        else:
-            for item in value:
-                if field.name in positional and _is_position(item):
-                    strip_locations(item)
-                else:
-                    yield item
+def _count_literals(sql: str) -> int | None:
+    """How many literals a text has, or more, never fewer; None where only a scan tells."""
+    if "--" in sql or "/*" in sql or "\\" in sql or ("$" in sql and _DOLLAR.search(sql)):
+        return None
+    # A doubled quote and a string that goes on in the next line count too much, which leads to a scan.
+    strings = 0
+    if '"' in sql:
+        strings = sum(quoted[0] == "'" for quoted in _QUOTED.findall(sql))
+        sql = _QUOTED.sub(" ", sql)
+    elif "'" in sql:
+        parts = sql.split("'")
+        strings, sql = len(parts) // 2, " ".join(parts[::2])
+    return strings + len(_NUMBER.findall(sql))
 
 
-_POSITIONAL = {"SelectStmt": ("sort_clause", "group_clause", "distinct_clause"), "GroupingSet": ("content",)}
-"""Fields where an integer is the number of an output column (`ORDER BY 2`), not a value."""
+def _tables_without_ctes(jumbled: bytes) -> tuple[str, ...] | None:
+    """The tables of a statement; None where it has CTEs, whose names look the same."""
+    if b'"ctename":' in jumbled:
+        return None
+    if b'"lockedRels":' in jumbled:
+        jumbled = _LOCKED.sub(b"", jumbled)
+    if b'"schemaname":' in jumbled:
+        pairs = _RELATION_IN_SCHEMA.findall(jumbled)
+        names = [".".join(_unquoted(part) for part in pair if part) for pair in pairs]
+    else:
+        names = [_unquoted(name) for name in _RELATION.findall(jumbled)]
+    return tuple(dict.fromkeys(names))
 
 
-def _is_position(node: pb.Node) -> bool:
-    inner = node.sort_by.node if node.HasField("sort_by") else node
-    return bool(inner.HasField("a_const") and inner.a_const.HasField("ival"))
-
-
-def _fold_select(select: pb.SelectStmt) -> None:
-    _keep_distinct(select, "values_lists")
-
-
-def _drop_limit_all(select: pb.SelectStmt) -> None:
-    """LIMIT ALL, LIMIT NULL and no LIMIT are the same."""
-    if select.limit_count.HasField("a_const") and select.limit_count.a_const.isnull:
-        select.ClearField("limit_count")
-        select.limit_option = pb.LIMIT_OPTION_DEFAULT
-
-
-def _fold_in_list(expression: pb.A_Expr) -> None:
-    if expression.kind == pb.AEXPR_IN and expression.rexpr.HasField("list"):
-        _keep_distinct(expression.rexpr.list, "items")
-
-
-def _fold_array(array: pb.A_ArrayExpr) -> None:
-    if all(_is_constant(element) for element in array.elements):
-        _keep_distinct(array, "elements")
-
-
-def _fold_set(statement: pb.VariableSetStmt) -> None:
-    _keep_distinct(statement, "args")
-
-
-def _fold_transaction(statement: pb.TransactionStmt) -> None:
-    # Drivers number their savepoints; the server's query_id ignores the name, too.
-    statement.ClearField("savepoint_name")
-    statement.ClearField("gid")
-
-
-def _fold_deallocate(statement: pb.DeallocateStmt) -> None:
-    statement.ClearField("name")
-
-
-_FOLDS: dict[str, Callable[[Message], None]] = {
-    "SelectStmt": _fold_select,
-    "A_Expr": _fold_in_list,
-    "A_ArrayExpr": _fold_array,
-    "VariableSetStmt": _fold_set,
-    "TransactionStmt": _fold_transaction,
-    "DeallocateStmt": _fold_deallocate,
-}
-
-
-def _is_constant(node: pb.Node) -> bool:
-    while node.HasField("type_cast"):
-        node = node.type_cast.arg
-    return bool(node.WhichOneof("node") == _PLACEHOLDER)
-
-
-def _keep_distinct(message: Message, field: str) -> None:
-    """Leave one of each kind of element of a list, in order of first appearance."""
-    elements: Sequence[Message] = getattr(message, field)
-    if len(elements) < 2:
-        return
-    kept = {element.SerializeToString(deterministic=True): element for element in reversed(elements)}
-    if len(kept) < len(elements):
-        distinct = [pb.Node.FromString(data) for data in reversed(kept)]
-        message.ClearField(field)
-        getattr(message, field).extend(distinct)
+def _unquoted(string: bytes) -> str:
+    return str(json.loads(string)) if b"\\" in string else string[1:-1].decode()
 
 
 def _tables(tree: pb.ParseResult) -> tuple[str, ...]:
@@ -225,6 +194,6 @@ def _with_visible_ctes(message: Message, ctes: frozenset[str]) -> Iterator[tuple
         for position, node in enumerate(clause.ctes):
             visible = inner if clause.recursive else ctes | frozenset(names[:position])
             yield node.common_table_expr.ctequery, visible
-    for field, child in children(message):
-        if field != "with_clause" and not (field == "relation" and message.DESCRIPTOR.name in _WRITERS):
+    for name, child in children(message):
+        if name != "with_clause" and not (name == "relation" and message.DESCRIPTOR.name in _WRITERS):
             yield child, inner
