@@ -22,6 +22,7 @@ class Options:
         min_time_ms: queries with less total time are left out.
         time_limit_s: seconds for the whole run; None: none.
         prefix: the log's `log_line_prefix`; None: inferred.
+        jobs: processes that read logs.
     """
 
     select: tuple[str, ...] = ()
@@ -37,5 +38,6 @@ class Options:
     max_instances: int = 100
     time_limit_s: float | None = None
     prefix: str | None = None
+    jobs: int = 1
     budget: str | None = None
     max_indexes: int | None = None

@@ -1,83 +1,208 @@
 """The CSV log. Source: PostgreSQL manual, "Using CSV-Format Log Output"; 23 columns, 24 from 13, 26 from 14."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 
-from advisor.model.event import Event
-from advisor.sources.blocks import lines_of
-from advisor.sources.joiner import Joiner, Record
-from advisor.sources.messages import timestamp_us
-from advisor.sources.tally import Tally
+from advisor.model.execution import Execution
+from advisor.sources.messages import second_us, timestamp_us
+from advisor.sources.record import Record
+from advisor.sources.sink import STEP, ZERO, Sink, Stream
+from advisor.sources.tally import OVERSIZED_BYTES, Tally
+from advisor.sources.text import decoded
+from advisor.sources.timed import FRACTIONS, REMEMBERED, Durations
 
 COLUMN_COUNTS = range(22, 28)
 """22 before 9.0 (no application name); 23 to 26 since; one more is accepted for what may come."""
 
 _AT, _USER, _DATABASE, _PID, _SESSION, _TRANSACTION, _SEVERITY, _SQLSTATE = 0, 1, 2, 3, 5, 9, 11, 12
-_MESSAGE, _DETAIL, _QUERY, _APPLICATION = 13, 14, 19, 22
+_MESSAGE, _DETAIL, _CONTEXT, _QUERY, _APPLICATION = 13, 14, 18, 19, 22
 
 FIELD_LIMIT = 1 << 30
 """Of the csv module, whose default of 128 KiB is less than a long statement. The setting is the module's own."""
 
+STARTS = re.compile(
+    rb'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [^,"\n]{1,40},(?:"(?:[^"\n]|"")*")?,(?:"(?:[^"\n]|"")*")?,\d+,'
+)
+"""A row's time, user, database and process; a text that a statement holds seldom looks so at the start of a line."""
 
-def read(blocks: Iterable[bytes], tally: Tally) -> Iterator[Event]:
-    """The events of a csvlog; rows of another width are counted as unknown."""
+_MARK = b',LOG,00000,"duration: '
+_NO_DETAIL = b'",,,,,,,,,"'
+"""Between a message and the application's name: no detail, hint, internal query, context, query, location."""
+_DETAIL_ONLY = b'",,,,,,,,"'
+_PARAMETERS = re.compile(rb'","([Pp]arameters: )')
+
+
+class CsvReader:
+    """Reads whole rows; those of executions by what they have in common, all others by the csv module."""
+
+    __slots__ = ("_base", "_durations", "_second", "_sessions", "_sink", "_tally", "starts")
+
+    def __init__(self, sink: Sink, tally: Tally) -> None:
+        self.starts = STARTS
+        self._sink = sink
+        self._tally = tally
+        self._durations = Durations()
+        self._sessions: dict[bytes, tuple[bytes, bytes, bytes, Stream]] = {}
+        self._second = b""
+        self._base: int | None = None
+
+    def forget(self) -> None:
+        """Drops the streams it knows."""
+        self._sessions.clear()
+
+    def block(self, data: bytes) -> None:
+        """Reads whole rows; every byte is counted."""
+        unknown_before = self._tally.bytes_unknown
+        self._read(data)
+        self._tally.classified(len(data) - (self._tally.bytes_unknown - unknown_before))
+        self._sink.settle()
+
+    def oversized(self, data: bytes) -> None:
+        """Reads the beginning of a row whose message has no end."""
+        for row in _rows(decoded(data) + '"\n'):
+            self._record(row)
+        self._sink.settle()
+
+    def time(self, data: bytes) -> int | None:
+        """When the row was written with which `data` begins."""
+        return timestamp_us(data[:64].partition(b",")[0].decode("latin-1"))
+
+    def _read(self, data: bytes) -> None:
+        """Each turn has one row, from its head (`head`, what stands before the mark) to the next row's head."""
+        durations, build, execution = self._durations, tuple.__new__, Execution
+        pieces = data.split(_MARK)
+        head, start, carried = b"", False, b""
+        for number, piece in enumerate(pieces, 1):
+            body, _, following = piece.rpartition(b"\n")
+            if number < len(pieces) and self.starts.match(following) is None:
+                carried = (carried or (head and head + _MARK)) + piece + _MARK
+                start = False
+                continue
+            found = self._taken_apart(head, body) if start else None
+            if found is None:
+                if body:
+                    self._others((carried or (head and head + _MARK)) + body + b"\n")
+            else:
+                stream, at, written, message, detail = found
+                duration = durations[written]
+                known = None
+                if duration >= 0 and len(message) <= OVERSIZED_BYTES:
+                    known = (
+                        stream.shapes.get(message.translate(ZERO))
+                        or stream.texts.get(message)
+                        or stream.recognise(message)
+                    )
+                if known is None:
+                    self._others(head + _MARK + body + b"\n")
+                elif known is STEP:
+                    stream.step(duration)
+                elif stream.busy:
+                    stream.execution(known, at, duration, message, detail)
+                else:
+                    done = build(execution, (known, at, duration, message, detail, stream.context, None))
+                    stream.append(done)
+                    known.totals.append(done)
+            head, start, carried = following, True, b""
+
+    def _taken_apart(self, head: bytes, body: bytes) -> tuple[Stream, int, bytes, bytes, bytes | None] | None:
+        """Session, time, duration, message and bind values of a row; None where it is of another shape."""
+        detail = None
+        left, sign, rest = body.rpartition(_NO_DETAIL)
+        if not sign:
+            left, sign, rest = body.rpartition(_DETAIL_ONLY)
+            parts = _PARAMETERS.split(left)
+            if not sign or len(parts) != 3:
+                return None
+            left, detail = parts[0], parts[1] + parts[2]
+            if b'"' in detail:
+                detail = detail.replace(b'""', b'"')
+        written, _, message = left.partition(b" ms  ")
+        if b'"' in message:
+            message = message.replace(b'""', b'"')
+        fields = head.split(b",", 6)
+        if len(fields) < 7:
+            return None
+        known = self._sessions.get(fields[5])
+        application = rest.partition(b'"')[0]
+        if known is None or known[0] != application or known[1] != fields[2] or known[2] != fields[1]:
+            known = self._session(head, fields, application)
+            if known is None:
+                return None
+        second = head[:19]
+        if second != self._second:
+            self._second = second
+            self._base = second_us(second.decode("latin-1"), fields[0][24:].decode("latin-1"))
+        fraction = FRACTIONS.get(head[19:23])
+        if fraction is None or self._base is None:
+            return None
+        return known[3], self._base + fraction, written, message, detail
+
+    def _session(
+        self, head: bytes, fields: Sequence[bytes], application: bytes
+    ) -> tuple[bytes, bytes, bytes, Stream] | None:
+        row = next(iter(_rows(decoded(head) + "\n")), [])
+        if len(row) < _SEVERITY or row[_SESSION].encode() != fields[5]:
+            return None
+        name = decoded(application)
+        stream = self._sink.stream(row[_SESSION] or row[_PID], row[_DATABASE] or None, row[_USER] or None, name or None)
+        if len(self._sessions) >= REMEMBERED:
+            self._sessions.clear()
+        found = self._sessions[fields[5]] = (application, fields[2], fields[1], stream)
+        return found
+
+    def _others(self, data: bytes) -> None:
+        """Rows of any kind."""
+        text = decoded(data)
+        consumed: list[str] = []
+        for row in _rows(text, consumed):
+            if row and not self._record(row):
+                raw = "".join(consumed)
+                self._tally.not_understood(raw, len(raw.encode("utf-8", "replace")))
+            consumed.clear()
+
+    def _record(self, row: Sequence[str]) -> bool:
+        """False where it is no row of a csvlog; one whose message was cut off has no columns behind it."""
+        if len(row) not in COLUMN_COUNTS and len(row) != _MESSAGE + 1:
+            return False
+        at = timestamp_us(row[_AT])
+        if at is None:
+            return False
+        row = [*row, *("" for _ in range(_APPLICATION + 1 - len(row)))]
+        record = Record(
+            at_us=at,
+            session=row[_SESSION] or row[_PID],
+            database=row[_DATABASE] or None,
+            user=row[_USER] or None,
+            application=row[_APPLICATION] or None,
+            severity=row[_SEVERITY],
+            message=row[_MESSAGE],
+            detail=row[_DETAIL] or None,
+            statement=row[_QUERY] or None,
+            sqlstate=row[_SQLSTATE] or None,
+            context=row[_CONTEXT] or None,
+        )
+        self._sink.record(record)
+        return True
+
+
+def _rows(text: str, consumed: list[str] | None = None) -> Iterator[list[str]]:
+    """The rows of a text, an empty one where the csv module gives up; `consumed` has the lines of the last one."""
     csv.field_size_limit(FIELD_LIMIT)
-    joiner = Joiner(tally)
-    source = lines_of(blocks)
-    consumed: list[bytes] = []
+    lines = iter(text.splitlines(keepends=True)) if "\r" not in text else iter(re.findall(r"[^\n]*\n|[^\n]+", text))
 
-    def lines() -> Iterator[str]:
-        for line in source:
-            consumed.append(line)
-            yield line.decode("utf-8", "replace")
+    def counted() -> Iterator[str]:
+        for line in lines:
+            if consumed is not None:
+                consumed.append(line)
+            yield line
 
-    rows = csv.reader(lines())
-    line = 1
+    rows = csv.reader(counted())
     while True:
         try:
-            row = next(rows)
+            yield next(rows)
         except StopIteration:
-            break
+            return
         except csv.Error:
-            row = []
-            rows = csv.reader(lines())
-        size = sum(map(len, consumed))
-        record = _record(row, line)
-        if record is not None:
-            tally.classified(size)
-            joiner.feed(record)
-            if joiner.events:
-                yield from joiner.events
-                joiner.events.clear()
-        elif row:
-            tally.not_understood(b"".join(consumed).decode("utf-8", "replace"), size)
-        else:
-            tally.classified(size)
-        line += len(consumed)
-        consumed.clear()
-    if consumed:
-        tally.not_understood(b"".join(consumed).decode("utf-8", "replace"), sum(map(len, consumed)))
-    joiner.finish()
-    yield from joiner.events
-
-
-def _record(row: Sequence[str], line: int) -> Record | None:
-    if len(row) not in COLUMN_COUNTS:
-        return None
-    at = timestamp_us(row[_AT])
-    if at is None:
-        return None
-    return Record(
-        at_us=at,
-        session=row[_SESSION] or row[_PID],
-        transaction=row[_TRANSACTION] or None,
-        database=row[_DATABASE] or None,
-        user=row[_USER] or None,
-        application=(row[_APPLICATION] or None) if len(row) > _APPLICATION else None,
-        line=line,
-        severity=row[_SEVERITY],
-        message=row[_MESSAGE],
-        detail=row[_DETAIL] or None,
-        statement=row[_QUERY] or None,
-        sqlstate=row[_SQLSTATE] or None,
-    )
+            yield [""]
+            rows = csv.reader(counted())

@@ -7,14 +7,15 @@ from typing import Literal
 import orjson
 
 from advisor.errors import EmptyInput, InputError, UnknownFormat
-from advisor.sources.csvlog import COLUMN_COUNTS
+from advisor.sources.csvlog import COLUMN_COUNTS, STARTS
 from advisor.sources.jsonlog import is_log_object
+from advisor.sources.languages import detect_language
 from advisor.sources.messages import timestamp_us
 from advisor.sources.prefix import SEVERITIES
-from advisor.sources.stderr import check_language
 from advisor.sql.split import split
 
-Format = Literal["stderr", "csv", "json", "sql", "explain"]
+Format = Literal["stderr", "csv", "json", "sql", "explain", "digest", "pipe"]
+"""`pipe`: it tells only once it is read."""
 
 HEAD_BYTES = 256 * 1024
 """Looked at: a log's first records may be long."""
@@ -29,7 +30,10 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 CONTROL_SHARE = 0.05
 """Of control characters: random bytes have 11 %; a log has none but for the zeros that a crash leaves in it."""
 
-_SUPPORTED = "Read are PostgreSQL logs (stderr, csvlog, jsonlog; plain or gzip), EXPLAIN output and .sql files."
+_SUPPORTED = (
+    "Read are PostgreSQL logs (stderr, csvlog, jsonlog, and those in the wrappers of syslog, containers and hosting"
+    " services; plain or compressed), digests of them, EXPLAIN output and .sql files."
+)
 
 
 def detect(head: bytes, name: str) -> Format:
@@ -37,7 +41,7 @@ def detect(head: bytes, name: str) -> Format:
 
     Raises:
         EmptyInput: there is nothing, or only blanks.
-        InputError: it is binary, in UTF-16, or a log in another language than English.
+        InputError: it is binary, or in UTF-16.
         UnknownFormat: it is text, but none of these.
     """
     if not head.strip():
@@ -46,11 +50,12 @@ def detect(head: bytes, name: str) -> Format:
     text = head.decode("utf-8-sig", "replace").replace("\r\n", "\n")
     if _is_json_log(text):
         return "json"
-    if _is_csv_log(text):
+    if _is_csv_log(head):
         return "csv"
-    check_language(text, name)
     has_plan = _EXPLAIN_DOCUMENT.search(text) or _EXPLAIN_TEXT.search(text)
     if _SEVERITY.search(text) and not (has_plan and "LOG:  " not in text):
+        return "stderr"
+    if detect_language(text) is not None:
         return "stderr"
     if has_plan:
         return "explain"
@@ -82,16 +87,20 @@ def _is_json_log(text: str) -> bool:
     return False
 
 
-def _is_csv_log(text: str) -> bool:
-    try:
-        rows = csv.reader(text.splitlines(keepends=True)[:500])
-        for number, row in enumerate(rows):
+def _is_csv_log(head: bytes) -> bool:
+    """Whether a row of it has the columns of a csvlog; the first line may be the end of one."""
+    position = 0
+    for _ in range(500):
+        if STARTS.match(head, position):
+            try:
+                row = next(csv.reader(head[position:].decode("utf-8", "replace").splitlines(keepends=True)), [])
+            except csv.Error:
+                row = []
             if len(row) in COLUMN_COUNTS and timestamp_us(row[0]) is not None:
                 return True
-            if number >= 50:
-                return False
-    except csv.Error:
-        return False
+        position = head.find(b"\n", position) + 1
+        if not position:
+            return False
     return False
 
 

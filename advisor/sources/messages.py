@@ -6,10 +6,12 @@ Source: `src/backend/tcop/postgres.c` (check_log_duration, errdetail_params), `c
 import re
 from calendar import timegm
 from functools import lru_cache
+from typing import Literal
 
 import orjson
 
-from advisor.model.event import Bound, PlanFormat
+
+PlanFormat = Literal["text", "json", "xml", "yaml"]
 
 MESSAGE = re.compile(
     r"(?:duration: (\d+)\.(\d{3}) ms(?:  )?)?(?:(statement|parse|bind|execute|plan)\b([^:\n]*):(?: |(?=\n)|$))?(.*)",
@@ -63,11 +65,6 @@ def parse_parameters(detail: str) -> tuple[str | None, ...] | None:
     if "''" in detail:
         found = tuple([value.replace("''", "'") if value else value for value in found])
     return found or None
-
-
-def bind_values(bound: Bound) -> tuple[str | None, ...] | None:
-    """The bind values of an event, taken apart where they still are a text."""
-    return parse_parameters(bound) if isinstance(bound, str) else bound
 
 
 @lru_cache(maxsize=4096)
@@ -147,6 +144,33 @@ def root_rows(plan: str) -> int | None:
     return round(float(found[1] or found[2] or found[3])) if found else None
 
 
+_HIT = re.compile(r"Shared Hit Blocks\W+(\d+)|Shared-Hit-Blocks>(\d+)")
+_READ = re.compile(r"Shared Read Blocks\W+(\d+)|Shared-Read-Blocks>(\d+)")
+_TEMP_READ = re.compile(r"Temp Read Blocks\W+(\d+)|Temp-Read-Blocks>(\d+)")
+_TEMP_WRITTEN = re.compile(r"Temp Written Blocks\W+(\d+)|Temp-Written-Blocks>(\d+)")
+_TEXT_BUFFERS = re.compile(r"^\s*Buffers: ([^\n]*)", re.MULTILINE)
+
+
+def root_blocks(plan: str) -> tuple[int, int, int, int]:
+    """Shared blocks hit and read, temporary blocks read and written, of a plan's root, which stands first in it.
+
+    Zero where the plan was made without BUFFERS.
+    """
+    buffers = _TEXT_BUFFERS.search(plan)
+    if buffers is not None:
+        shared, _, temp = buffers[1].partition("temp")
+        shared = shared.partition("local")[0]
+        return _named("hit", shared), _named("read", shared), _named("read", temp), _named("written", temp)
+    found = [pattern.search(plan) for pattern in (_HIT, _READ, _TEMP_READ, _TEMP_WRITTEN)]
+    hit, read, temp_read, temp_written = (int(match[1] or match[2]) if match else 0 for match in found)
+    return hit, read, temp_read, temp_written
+
+
+def _named(name: str, text: str) -> int:
+    found = re.search(rf"\b{name}=(\d+)", text)
+    return int(found[1]) if found else 0
+
+
 def _unescape(text: str) -> str | None:
     try:
         return str(orjson.loads(f'"{text}"'))
@@ -162,16 +186,3 @@ def _unescape_xml(text: str) -> str:
 
 def _clean(sql: str | None) -> str | None:
     return sql.strip().rstrip("; \n\t") or None if sql else None
-
-
-_LOCALISED = re.compile(
-    r"(?:FEHLER|ANWEISUNG|ERREUR|INSTRUCTION ?|D[ÉE]TAIL|SENTENCIA|DETALLE|ERRORE|ISTRUZIONE|DETTAGLI|ERRO|COMANDO"
-    r"|DETALHE|ОШИБКА|ОПЕРАТОР|ПОДРОБНОСТИ|СООБЩЕНИЕ|ログ|エラー|文|日志|日誌|错误|錯誤|语句|로그|오류|명령 구문):  "
-    r"|LOG:  (?:Dauer|durée|duración|durata|duração|продолжительность|Anweisung|instruction|sentencia|istruzione)\b",
-)
-
-
-def localised_line(text: str) -> str | None:
-    """The first line with a severity or duration in another language than English, or None."""
-    found = _LOCALISED.search(text)
-    return text[text.rfind("\n", 0, found.start()) + 1 :].split("\n", 1)[0][:200] if found else None

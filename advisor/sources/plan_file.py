@@ -1,24 +1,15 @@
 """EXPLAIN output as a file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from advisor.model.event import Event
 from advisor.sources.messages import split_plan
 from advisor.sources.tally import Tally
 
 
-def read(blocks: Iterable[bytes], tally: Tally) -> Iterator[Event]:
-    """One event of kind `plan` with the whole text: whoever parses plans finds how many there are."""
+def read(blocks: Iterable[bytes], tally: Tally) -> tuple[str, str | None]:
+    """The whole text, and the query that it is of where auto_explain put that in."""
     data = b"".join(blocks)
     tally.classified(len(data))
     text = data.decode("utf-8-sig", "replace")
-    sql, parameters, _, plan_format = split_plan(text)
     named = "Query Text" in text or "<Query-Text>" in text
-    yield Event(
-        kind="plan",
-        sql=sql if named else None,
-        parameters=parameters if named else None,
-        plan=text,
-        plan_format="json" if text.lstrip()[:1] in ("[", "{") else plan_format,
-        line=1,
-    )
+    return text, split_plan(text)[0] if named else None

@@ -3,15 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from advisor.model.event import Event
 from advisor.sources.tally import Tally
 from advisor.sql.split import split
 
 _CALLS = re.compile(r"\bcalls\s*[:=]\s*(\d{1,18})\b", re.IGNORECASE)
 
 
-def read(blocks: Iterable[bytes], tally: Tally) -> Iterator[Event]:
-    """One event per statement. psql commands and what does not parse are counted, not fatal."""
+def read(blocks: Iterable[bytes], tally: Tally) -> Iterator[tuple[str, int]]:
+    """Each statement and its calls. psql commands and what does not parse are counted, not fatal."""
     data = b"".join(blocks)
     tally.classified(len(data))
     for statement in split(data.decode("utf-8", "replace")):
@@ -23,4 +22,4 @@ def read(blocks: Iterable[bytes], tally: Tally) -> Iterator[Event]:
             continue
         found = [_CALLS.search(comment) for comment in statement.comments]
         calls = next((int(match[1]) for match in reversed(found) if match), 1)
-        yield Event(kind="statement", sql=statement.sql, line=statement.line, calls=max(calls, 1))
+        yield statement.sql, max(calls, 1)

@@ -1,214 +1,209 @@
 """The hot path of the stderr log: records that begin with a duration, nearly all of a busy log.
 
 A block is split where they begin, not line by line and not by a regular expression; what the log repeats (the head
-behind its time, the step, the duration) is looked up in a table instead of being taken apart again. Whatever is not
-of the usual shape is left to `stderr`, which knows every kind of record, as a span of the text.
+behind its time, the duration, the text with its digits taken out) is looked up instead of being taken apart again.
+Whatever is not of the usual shape is left to `stderr`, which knows every kind of record.
 """
 
 import re
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
-from advisor.model.event import Event
-from advisor.sources.joiner import Joiner, Session
+from advisor.model.execution import Execution
 from advisor.sources.messages import second_us
 from advisor.sources.prefix import compile_prefix
+from advisor.sources.sink import STEP, ZERO, Sink, Stream
 from advisor.sources.tally import OVERSIZED_BYTES
 
-_MARK = "LOG:  duration: "
+_MARK = b"LOG:  duration: "
+_DETAIL = b"DETAIL:  "
+_PARAMETERS = (b"Parameters: ", b"parameters: ")
+_SECOND = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_DURATION = re.compile(rb"(\d+)\.(\d{3})")
 
-_DETAIL = "DETAIL:  "
-_MARK_LENGTH = len(_MARK)
-_PARAMETERS = ("Parameters: ", "parameters: ")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+REMEMBERED = 1 << 14
+"""Heads and durations remembered. Emptied when full: sessions come and go."""
 
-_STEP = re.compile(r"(statement|parse|bind|execute)\b[^:\n]*")
-_DURATION = re.compile(r"(\d+)\.(\d{3})")
+FRACTIONS = {b".%03d" % number: number * 1000 for number in range(1000)}
+_NO_FRACTION = {b"": 0}
 
-_REMEMBERED = 1 << 14
-"""Heads, steps and durations remembered. Emptied when full: transactions and prepared statements come and go."""
+_VARYING = re.compile(r"%-?\d*[lvxsiQe]")
+"""Escapes whose value differs from record to record of one session: such heads are matched, not looked up."""
 
-_FRACTIONS = {f".{number:03d}": number * 1000 for number in range(1000)}
-_NO_FRACTION = {"": 0}
-
-
-class _Context(NamedTuple):
-    """What a head says behind its time."""
-
-    state: Session
-    zone: str | None
-    session: str
-    transaction: str | None
-    database: str | None
-    user: str | None
-    application: str | None
+_Head = tuple[Stream, str]
+"""A session, and the time zone of its record's time."""
 
 
-class _Contexts(dict[str, _Context | None]):
-    """By the head's text behind its time; None where that does not follow the prefix."""
-
-    __slots__ = ("_joiner", "_pattern")
-
-    def __init__(self, pattern: str, joiner: Joiner) -> None:
-        super().__init__()
-        self._pattern = re.compile(pattern)
-        self._joiner = joiner
-
-    def __missing__(self, tail: str) -> _Context | None:
-        found = self._pattern.fullmatch(tail)
-        if found is None:
-            return None
-        field = found.groupdict().get
-        key = field("session") or field("pid") or ""
-        context = _Context(
-            self._joiner.session(key),
-            field("zone"),
-            key,
-            field("transaction") or None,
-            field("database") or None,
-            field("user") or None,
-            field("application") or None,
-        )
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        self[tail] = context
-        return context
-
-
-class _Steps(dict[str, str]):
-    """`execute <unnamed>` is an `execute`; what is no step is empty."""
-
-    __slots__ = ()
-
-    def __missing__(self, text: str) -> str:
-        found = _STEP.fullmatch(text)
-        if found is None:
-            return ""
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        self[text] = found[1]
-        return found[1]
-
-
-class _Durations(dict[str, int]):
+class Durations(dict[bytes, int]):
     """Microseconds of `12.345` (milliseconds); negative where it is no duration."""
 
     __slots__ = ()
 
-    def __missing__(self, text: str) -> int:
+    def __missing__(self, text: bytes) -> int:
         found = _DURATION.fullmatch(text)
         if found is None:
             return -1
-        if len(self) >= _REMEMBERED:
+        if len(self) >= REMEMBERED:
             self.clear()
         duration = self[text] = int(found[1]) * 1000 + int(found[2])
         return duration
 
 
-Rest = Callable[[int, int, int], int]
-"""Reads a span of the text (start, end) that begins on a line; gives the number of the line after it."""
+class _Times(dict[bytes, int]):
+    """Microseconds since the epoch by the text of a time, in `zone`; negative where it is none.
+
+    Many records of a busy log are of one millisecond; a slow log's are few.
+    """
+
+    __slots__ = ("_fractions", "zone")
+
+    def __init__(self, fractions: Mapping[bytes, int]) -> None:
+        super().__init__()
+        self._fractions = fractions
+        self.zone = ""
+
+    def enter(self, zone: str) -> None:
+        """From now on times are of this zone."""
+        self.clear()
+        self.zone = zone
+
+    def __missing__(self, text: bytes) -> int:
+        second, fraction = text[:19], self._fractions.get(text[19:])
+        base = second_us(second.decode("ascii"), self.zone) if _SECOND.fullmatch(second) else None
+        at = base + fraction if base is not None and fraction is not None else -1
+        if len(self) >= REMEMBERED:
+            self.clear()
+        self[text] = at
+        return at
+
+
+class _Heads(dict[bytes, "_Head | None"]):
+    """By the head's text behind its time; None where that does not follow the prefix."""
+
+    __slots__ = ("_match", "_remembered", "_sink")
+
+    def __init__(self, pattern: str, sink: Sink, *, remembered: int) -> None:
+        super().__init__()
+        self._match = re.compile(pattern.encode()).fullmatch
+        self._sink = sink
+        self._remembered = remembered
+
+    def __missing__(self, tail: bytes) -> _Head | None:
+        found = self._match(tail)
+        if found is None:
+            return None
+        fields = {name: value.decode("utf-8", "replace") for name, value in found.groupdict().items() if value}
+        get = fields.get
+        stream = self._sink.stream(
+            get("session") or get("pid") or "", get("database"), get("user"), get("application")
+        )
+        head = stream, get("zone") or ""
+        if self._remembered:
+            if len(self) >= self._remembered:
+                self.clear()
+            self[tail] = head
+        return head
+
+
+Rest = Callable[[bytes], None]
+"""Reads whole records of any kind."""
 
 
 class TimedReader:
     """Reads blocks of a log whose prefix begins with `%m` or `%t`."""
 
-    __slots__ = ("_base", "_contexts", "_cut", "_durations", "_fractions", "_joiner", "_second", "_steps", "_zone")
+    __slots__ = ("_cut", "_durations", "_heads", "_times")
 
-    def __init__(self, prefix: str, joiner: Joiner) -> None:
+    def __init__(self, prefix: str, sink: Sink) -> None:
         with_fraction = prefix.startswith("%m")
         # Behind the time, whose place is known, the prefix goes on with the zone.
         tail = compile_prefix(prefix).partition(" (?P<zone>")
         self._cut = 23 if with_fraction else 19
-        self._fractions = _FRACTIONS if with_fraction else _NO_FRACTION
-        self._contexts = _Contexts(tail[1] + tail[2], joiner)
-        self._steps = _Steps()
-        self._durations = _Durations()
-        self._joiner = joiner
-        self._second = ""
-        self._zone: str | None = None
-        self._base: int | None = None
+        self._times = _Times(FRACTIONS if with_fraction else _NO_FRACTION)
+        self._heads = _Heads(tail[1] + tail[2], sink, remembered=0 if _VARYING.search(prefix) else REMEMBERED)
+        self._durations = Durations()
 
-    def read(self, text: str, line: int, rest: Rest) -> int:  # noqa: C901  one loop: a call per record costs too much
-        """Reads whole records, the first of which begins on `line`; gives the number of the line after them.
+    def forget(self) -> None:
+        """Drops the streams it knows: those of sessions that are gone must not be used."""
+        self._heads.clear()
 
-        Each turn knows the head of a record and finds its end, which is where the next valid head begins. Records of
-        another shape make up a span, which the next one of the usual shape ends.
+    def read(self, data: bytes, rest: Rest) -> None:  # noqa: C901  one loop: a call per record costs too much
+        """Reads whole records; `data` ends with a line end.
+
+        Each turn has one record, from its head (`start`, with the mark) to where the next valid head begins. What
+        comes before the first mark, and a mark in the middle of a text, make a turn without a stream (`found`).
         """
-        joiner, contexts, steps, durations = self._joiner, self._contexts, self._steps, self._durations
-        cut, fractions, second, zone = self._cut, self._fractions, self._second, self._zone
-        append, build, take_steps = joiner.events.append, tuple.__new__, joiner.take_steps
-        span, start, position = -1, 0, -len(_MARK)
-        following, next_at = "", 0
-        next_context: _Context | None = None
-        for piece in text.split(_MARK):
-            head, context, at, begin = following, next_context, next_at, start
-            body, _, following = piece.rpartition("\n")
-            position += len(piece) + _MARK_LENGTH
-            start = position - len(following)
-            if following != head:
-                next_context = contexts[following[cut:]]
-                if next_context is not None:
-                    if following[:19] != second or next_context[1] != zone:
-                        second, zone = following[:19], next_context[1]
-                        self._new_second(second, zone)
-                    microseconds = fractions.get(following[19:cut])
-                    if microseconds is None or self._base is None:
-                        next_context = None
-                    else:
-                        next_at = self._base + microseconds
-            written, _, message = body.partition(" ms  ")
-            step, _, sql = message.partition(": ")
-            step, duration = steps[step], durations[written]
-            lines, bound = 1, None
-            if "\n" in sql:
-                if _DETAIL in sql:
-                    sql, _, bound = sql.partition(_DETAIL)
-                    # It repeats the head of its record, time and all.
-                    end = -1 - len(head)
-                    if not sql.endswith(head) or sql[end : end + 1] != "\n" or not bound.startswith(_PARAMETERS):
-                        step = ""
-                    sql = sql[:end]
-                    lines = 2
-                    if "\n" in bound:
-                        lines += bound.count("\n")
-                        if bound.count("\n\t") != lines - 2:
-                            step = ""
-                        bound = bound.replace("\n\t", "\n")
-                if "\n" in sql:
-                    count = sql.count("\n")
-                    lines += count
-                    if sql.count("\n\t") != count:
-                        step = ""
-                    sql = sql.replace("\n\t", "\n")
-            if (
-                context is None
-                or not step
-                or duration < 0
-                or (next_context is None and following)
-                or len(sql) > OVERSIZED_BYTES
-            ):
-                if span < 0:
-                    span = begin
-                continue
-            if span >= 0:
-                line = rest(span, begin, line)
-                span = -1
-            state, _, session, transaction, database, user, application = context
-            if step == "parse" or step == "bind":
-                joiner.step(state, duration)
+        heads, durations = self._heads, self._durations
+        cut, times = self._cut, self._times
+        build, execution = tuple.__new__, Execution
+        head, at, next_at = b"", 0, 0
+        found: _Head | None = None
+        carried = b""
+        for piece in data.split(_MARK):
+            body, _, following = piece.rpartition(b"\n")
+            if following == head and found is not None:
+                next_found = found
             else:
-                if state.steps_us or state.pending:
-                    steps_us = take_steps(state)
-                    if step == "execute":
-                        duration += steps_us
-                event = (
-                    "statement", at, session, transaction, database, user, application,
-                    sql.strip().rstrip("; \n\t"), bound, duration, None, None, None, line, None, None, 1,
-                )  # fmt: skip
-                append(build(Event, event))
-            line += lines
-        return rest(span, len(text), line) if span >= 0 else line
+                next_found = heads[following[cut:]]
+                if next_found is not None:
+                    if next_found[1] != times.zone:
+                        times.enter(next_found[1])
+                    next_at = times[following[:cut]]
+                    if next_at < 0:
+                        next_found = None
+            if next_found is None and following:
+                carried = (carried or (head and head + _MARK)) + piece + _MARK
+                found = None
+                continue
+            if found is None:
+                if body:
+                    rest((carried or (head and head + _MARK)) + body + b"\n")
+                head, found, at, carried = following, next_found, next_at, b""
+                continue
+            stream = found[0]
+            written, _, message = body.partition(b" ms  ")
+            duration = durations[written]
+            detail = None
+            if b"\n" in message:
+                message, detail, whole = _lines(message, head, heads, cut)
+                if not whole:
+                    duration = -1
+            if duration < 0 or len(message) > OVERSIZED_BYTES:
+                known = None
+            else:
+                known = (
+                    stream.shapes.get(message.translate(ZERO))
+                    or stream.texts.get(message)
+                    or stream.recognise(message)
+                )
+            if known is None:
+                rest(head + _MARK + body + b"\n")
+            elif known is STEP:
+                stream.step(duration)
+            elif stream.busy:
+                stream.execution(known, at, duration, message, detail)
+            else:
+                done = build(execution, (known, at, duration, message, detail, stream.context, None))
+                stream.append(done)
+                known.totals.append(done)
+            head, found, at = following, next_found, next_at
 
-    def _new_second(self, second: str, zone: str | None) -> None:
-        self._second, self._zone = second, zone
-        self._base = second_us(second, zone) if zone is not None and _DATE.fullmatch(second) else None
+
+def _lines(message: bytes, head: bytes, heads: _Heads, cut: int) -> tuple[bytes, bytes | None, bool]:
+    """A message of several lines: its text, the DETAIL that was written with it, and whether that is all there is."""
+    message, _, detail = message.partition(b"\n" + head + _DETAIL)
+    if not detail and _DETAIL in message:
+        # A DETAIL repeats the head of its record, but for the line number (%l).
+        text, _, detail = message.rpartition(_DETAIL)
+        message, _, again = text.rpartition(b"\n")
+        if heads[again[cut:]] is None:
+            return message, None, False
+    whole = True
+    if detail:
+        if b"\n" in detail:
+            whole = detail.count(b"\n") == detail.count(b"\n\t")
+            detail = detail.replace(b"\n\t", b"\n")
+        whole = whole and detail.startswith(_PARAMETERS)
+    if b"\n" in message:
+        whole = whole and message.count(b"\n") == message.count(b"\n\t")
+        message = message.replace(b"\n\t", b"\n")
+    return message, detail or None, whole

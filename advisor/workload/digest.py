@@ -1,325 +1,282 @@
-"""The digest of a log: a mutable accumulator of events that freezes into a Workload. Digests merge."""
+"""The digest of logs: sums that add up in any order, and what is open at the edges of each piece of a log.
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+Everything is bounded and independent of the order in which it came, but for what one session does after another; that
+is kept at the edges of each piece (`runs`), in order of time, and joined when the digest is frozen. So the digest of a
+log is the sum of the digests of its pieces, however it is cut.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any
 
 from advisor.errors import AdvisorError
-from advisor.model.event import Event
-from advisor.model.plan import Plan
-from advisor.model.workload import Coverage, InputFile, QueryPlan, UnknownLines, Workload
+from advisor.model.incident import Incident
+from advisor.model.workload import Coverage, InputFile, Query, QueryPlan, Workload
 from advisor.plans.parse import parse_plans
-from advisor.sources.messages import root_rows
+from advisor.sources.record import Record
 from advisor.sources.tally import Tally
-from advisor.workload.gaps import GapModel
+from advisor.sql.identify import Identity
+from advisor.workload.incidents import IncidentTotals
+from advisor.workload.kept_plans import KeptPlans
+from advisor.workload.known import Known
 from advisor.workload.recognise import Recogniser
 from advisor.workload.repetition import Repetitions
-from advisor.workload.totals import FOLD_AT, LONG_CHARACTERS, QueryTotals
-from advisor.workload.units import SessionUnits
+from advisor.workload.totals import QueryTotals
 
-PLANS_PER_QUERY = 3
-"""Plans kept of one query: the first and the slowest; more would say the same."""
-
-MAX_PLANS_WITHOUT_QUERY = 100
-"""Plans kept that came without a statement."""
+if TYPE_CHECKING:
+    from advisor.workload.run import Run
 
 WHOLE_SECONDS = (
     "The log's times are whole seconds (%t): outside of transactions pauses under 2 s do not separate units of work, so"
     " that statements of several requests may count as one. Use %m in log_line_prefix."
 )
 
-_WAITING_PLANS = 4
-"""Plans of one session that wait for their statement line: nested statements are logged before the outer one."""
+OVERLAP_US = 1_000_000
+"""Pieces of one log may overlap by the time in which records are written out of order."""
 
 
 class Digest:
-    """Adds up events. Not safe to share between threads; merge one per worker instead."""
+    """Adds up. Not safe to share between threads or processes: merge one per worker instead.
+
+    Attributes:
+        waiting: executions appended to queries since they were last added up.
+        happened: things besides statements and plans.
+        runs: pieces of logs, with what is open at their ends.
+        reading: the piece that is being read.
+    """
 
     def __init__(self) -> None:
         self.inputs: list[InputFile] = []
-        self.warnings: list[str] = []
-        self.statements = 0
-        self.statements_unparsed = 0
-        self.events = 0
-        self._queries: dict[tuple[str, str | None], QueryTotals] = {}
-        self._by_identity: dict[int, QueryTotals] = {}
+        self.tally = Tally()
+        self.repetitions = Repetitions()
+        self.incidents = IncidentTotals()
+        self.plans = KeptPlans()
+        self.runs: list[Run] = []
+        self.reading: Run | None = None
+        self.waiting = 0
+        self.happened = 0
+        self._queries: dict[str, QueryTotals] = {}
+        self._uncounted: dict[str, QueryTotals] = {}
         self._recognisers: dict[str | None, Recogniser] = {}
-        self._sessions: dict[str, SessionUnits] = {}
-        self._gaps: dict[str | None, GapModel] = {}
-        self._repetitions = Repetitions()
-        self._waiting: dict[str, list[tuple[QueryTotals, Event, int | None]]] = {}
-        self._plans: dict[str | None, list[QueryPlan]] = {}
-        self._source = ""
-        self._coverage = {"bytes_total": 0, "bytes_classified": 0, "oversized": 0}
-        self._unknown: dict[str, int] = {}
+        self._warnings: dict[str, None] = {}
+        self._read_plans: list[QueryPlan] = []
 
-    def begin_input(self, name: str) -> None:
-        """What is added next comes from this input."""
-        self._source = name
+    def recogniser(self, database: str | None) -> Recogniser:
+        """What is known of one database's texts."""
+        known = self._recognisers.get(database)
+        if known is None:
 
-    def add(self, event: Event) -> None:
-        """One event."""
-        self.add_all((event,))
+            def totals_of(identity: Identity | None, name: str) -> QueryTotals:
+                return self._totals(identity, name, database)
 
-    def add_all(self, events: Iterable[Event], since_us: int | None = None, until_us: int | None = None) -> None:
-        """Events in the order of the log; those outside of the given time are left out."""
-        if since_us is not None or until_us is not None:
-            events = _within(events, since_us, until_us)
-        statement, count = self._statement, 0
-        try:
-            for event in events:
-                count += 1
-                if event[0] == "statement":
-                    statement(event)
-                elif event[0] == "plan":
-                    self._plan(event)
-                elif event[0] in ("connection", "disconnection"):
-                    self._end_session(event[2])
-        finally:
-            self.events += count
+            known = self._recognisers[database] = Recogniser(database, totals_of)
+        return known
 
-    def _statement(self, event: Event) -> None:
-        (
-            _, _, session, _, database, user, application, sql, _, _, rows, _, _, _, _, _, calls,
-        ) = event  # fmt: skip
-        if sql is None:
-            return
-        recogniser = self._recognisers.get(database) or self._recogniser(database)
-        identity, tags, trace, empty = recogniser.texts.get(sql) or recogniser.recognise_new(sql)
-        if empty:
-            return
-        self.statements += calls
+    def _totals(self, identity: Identity | None, name: str, database: str | None) -> QueryTotals:
         if identity is None:
-            self.statements_unparsed += calls
-            return
-        totals = self._by_identity.get(id(identity)) or self._totals(identity, database)
-        if tags:
-            totals.seen_with(tags)
-        if user != totals.user:
-            totals.seen_by(user)
-        batch = totals.batch
-        batch.append(event)
-        if len(batch) >= FOLD_AT or len(sql) > LONG_CHARACTERS:
-            totals.fold()
-        if rows is not None:
-            totals.add_rows(rows)
-        if calls != 1:
-            totals.add_summary(calls - 1, 0, 0, None, None)
-        if session is not None:
-            units = self._sessions.get(session) or self._session(session, application)
-            if self._waiting and session in self._waiting:
-                rows = self._claim_plan(session, totals, rows)
-            units.add(totals, event, rows, trace)
-
-    def _recogniser(self, database: str | None) -> Recogniser:
-        recogniser = self._recognisers[database] = Recogniser(database)
-        return recogniser
-
-    def _totals(self, identity: Any, database: str | None) -> QueryTotals:
-        key = (identity.id, database)
-        totals = self._queries.get(key)
+            return self._uncounted.setdefault(name, QueryTotals(None, None, name))
+        totals = self._queries.get(identity.id)
         if totals is None:
-            totals = self._queries[key] = QueryTotals(identity, database)
-        # An identity lives as long as its totals only where it is theirs: others are looked up by value.
-        if totals.identity is identity:
-            self._by_identity[id(identity)] = totals
+            totals = self._queries[identity.id] = QueryTotals(identity, database, identity.id)
         return totals
 
-    def _session(self, key: str, application: str | None) -> SessionUnits:
-        gaps = self._gaps.get(application)
-        if gaps is None:
-            gaps = self._gaps[application] = GapModel()
-        units = self._sessions[key] = SessionUnits(key, gaps, self._repetitions)
-        return units
+    def fold(self) -> None:
+        """Adds up the executions that wait for it."""
+        for totals in self._queries.values():
+            totals.fold()
+        for totals in self._uncounted.values():
+            totals.fold()
+        self.waiting = 0
 
-    def _end_session(self, session: str | None) -> None:
-        if session is None:
-            return
-        self._release_plans(session)
-        units = self._sessions.pop(session, None)
-        if units is not None:
-            units.close()
+    def add_incident(self, incident: Incident, record: Record, known: Known | None) -> None:
+        """Something besides a statement; `known` is the statement that it happened to."""
+        query = known.totals if known is not None else None
+        size = getattr(incident, "size_bytes", None)
+        if query is not None and size is not None:
+            query.temp_files += 1
+            query.temp_bytes += size
+        query_id = query.id if query is not None else None
+        self.happened += 1
+        self.incidents.add(incident, record.at_us, query_id, record.database, record.user)
 
-    def _plan(self, event: Event) -> None:
-        """A plan belongs to a statement line just before it (extended protocol) or after it, or is a call itself."""
-        rows = root_rows(event.plan or "")
-        found = None
-        if event.sql is not None:
-            recogniser = self._recognisers.setdefault(event.database, Recogniser(event.database))
-            found = recogniser.recognise(event.sql).identity
-        totals = self._totals(found, event.database) if found is not None else None
-        self._keep_plan(event, totals)
-        if totals is None or event.session is None:
-            return
-        units = self._sessions.get(event.session)
-        if units is not None and units.attach_plan(totals, event.duration_us, rows):
-            return
-        waiting = self._waiting.setdefault(event.session, [])
-        waiting.append((totals, event, rows))
-        if len(waiting) > _WAITING_PLANS:
-            self._count_plan(*waiting.pop(0))
+    def keep_plan(
+        self, known: Known | None, record: Record, duration_us: int | None, plan: str, plan_format: str
+    ) -> None:
+        """A plan in a log."""
+        query_id = known.totals.id if known is not None else None
+        self.plans.add(query_id, record.at_us, duration_us, plan)
 
-    def _claim_plan(self, session: str, totals: QueryTotals, rows: int | None) -> int | None:
-        """A statement line takes its plan out of those waiting; any others were executions without a line."""
-        waiting = self._waiting.pop(session)
-        for position in range(len(waiting) - 1, -1, -1):
-            if waiting[position][0] is totals:
-                plan_rows = waiting.pop(position)[2]
-                if rows is None:
-                    rows = plan_rows
-                    totals.add_rows(plan_rows)
-                break
-        for entry in waiting:
-            self._count_plan(*entry)
-        return rows
-
-    def _count_plan(self, totals: QueryTotals, event: Event, rows: int | None) -> None:
-        """An execution that is known by its plan only."""
-        self.statements += 1
-        totals.seen_by(event.user)
-        totals.add(event)
-        totals.add_rows(rows)
-        key = event.session or ""
-        units = self._sessions.get(key) or self._session(key, event.application)
-        units.add(totals, event, rows, None)
-
-    def _release_plans(self, session: str) -> None:
-        for entry in self._waiting.pop(session, ()):
-            self._count_plan(*entry)
-
-    def _keep_plan(self, event: Event, totals: QueryTotals | None) -> None:
-        key = totals.identity.id if totals else None
-        kept = self._plans.setdefault(key, [])
-        if key is None and len(kept) >= MAX_PLANS_WITHOUT_QUERY:
-            return
-        slowest = event.duration_us or 0
-        if key is not None and len(kept) >= PLANS_PER_QUERY and slowest <= min(_duration(each) for each in kept[1:]):
-            return
+    def add_plan_file(self, text: str, name: str, sql: str | None) -> None:
+        """The plans of an EXPLAIN output. Raises AdvisorError where there is none that can be read."""
+        known = self.recogniser(None).text(sql) if sql is not None else None
+        query_id = known.totals.id if known is not None and known.totals.identity is not None else None
         try:
-            plans = parse_plans(event.plan or "")
+            found = parse_plans(text)
         except AdvisorError as error:
-            self.warn(f"{self._source}: a plan could not be read: {error.what}")
+            self.warn(f"{name}: a plan could not be read: {error.what}")
             return
-        self._add_plans(key, [_query_plan(plan, key, event, self._source) for plan in plans])
+        self._read_plans += [QueryPlan(plan=plan, query_id=query_id, source=name) for plan in found]
 
-    def _add_plans(self, key: str | None, plans: Iterable[QueryPlan]) -> None:
-        kept = [*self._plans.get(key, ()), *plans]
-        if key is not None:
-            kept = [kept[0], *sorted(kept[1:], key=_duration, reverse=True)[: PLANS_PER_QUERY - 1]] if kept else kept
-        self._plans[key] = kept[:MAX_PLANS_WITHOUT_QUERY]
+    def add_text(self, sql: str, calls: int = 1) -> None:
+        """A statement of a `.sql` file."""
+        known = self.recogniser(None).text(sql)
+        known.totals.add_text(sql, calls, known.tags)
 
     def add_summary(
         self, sql: str, database: str | None, *, calls: int, timed: int, total_us: int, max_us: int | None = None,
         rows: int | None = None, user: str | None = None,
     ) -> bool:  # fmt: skip
         """Calls of which only the sums are known. False where the text does not parse (it is counted)."""
-        recogniser = self._recognisers.setdefault(database, Recogniser(database))
-        found = recogniser.recognise(sql)
-        if found.empty:
-            return True
-        self.statements += calls
-        if found.identity is None:
-            self.statements_unparsed += calls
-            return False
-        totals = self._totals(found.identity, database)
-        totals.seen_by(user)
-        totals.seen_with(found.tags or {})
-        totals.add_summary(calls, timed, total_us, max_us, rows)
+        known = self.recogniser(database).text(sql)
+        known.totals.add_summary(calls, timed, total_us, max_us, rows)
+        if known.totals.identity is None:
+            return known.totals.id == "empty"
+        known.totals.seen_by(user)
+        if known.tags:
+            known.totals.seen_with(known.tags, calls)
         return True
-
-    def end_input(self, tally: Tally, described: InputFile) -> None:
-        """The account of an input that was read (as far as it was)."""
-        self.inputs.append(described)
-        self._coverage["bytes_total"] += tally.bytes_total
-        self._coverage["bytes_classified"] += tally.bytes_classified
-        self._coverage["oversized"] += tally.oversized
-        for unknown in tally.unknown:
-            self._unknown[unknown.sample] = self._unknown.get(unknown.sample, 0) + unknown.count
-        for warning in tally.warnings:
-            self.warn(warning)
 
     def warn(self, message: str) -> None:
         """Notes `message` once."""
-        if message not in self.warnings:
-            self.warnings.append(message)
+        self._warnings.setdefault(message)
+
+    @property
+    def queries(self) -> Iterable[QueryTotals]:
+        """All queries so far."""
+        return self._queries.values()
+
+    @property
+    def statements(self) -> int:
+        """Executions so far, those included that do not parse."""
+        self.fold()
+        unparsed = self._uncounted.get("unparsed")
+        return sum(totals.calls for totals in self._queries.values()) + (unparsed.calls if unparsed else 0)
 
     @property
     def timed(self) -> int:
         """Executions whose duration is known."""
+        self.fold()
         return sum(totals.timed for totals in self._queries.values())
 
     @property
     def has_plans(self) -> bool:
         """Whether any plan was read."""
-        return any(self._plans.values())
+        return bool(self._read_plans) or not self.plans.is_empty
 
-    def merge(self, other: "Digest") -> None:
-        """Adds another digest, as if its input came after this one's; `other` must not be used any more."""
-        self.finish()
-        other.finish()
-        for key, totals in other._queries.items():
-            mine = self._queries.get(key)
-            if mine is None:
-                self._queries[key] = totals
-            else:
-                mine.merge(totals)
-        self._repetitions.merge(other._repetitions)
-        for query_id, plans in other._plans.items():
-            self._add_plans(query_id, plans)
-        for name in ("statements", "statements_unparsed", "events"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.inputs.extend(other.inputs)
-        for field, count in other._coverage.items():
-            self._coverage[field] += count
-        for sample, count in other._unknown.items():
-            self._unknown[sample] = self._unknown.get(sample, 0) + count
-        for warning in other.warnings:
+    def add_run(self, run: "Run") -> None:
+        """A piece that was read. It is joined to the one before where it goes on with it."""
+        if self.runs and _goes_on(self.runs[-1], run):
+            self.runs[-1].join(run)
+        else:
+            self.runs.append(run)
+
+    def state(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        self.fold()
+        return {
+            "inputs": [astuple(each) for each in self.inputs],
+            "warnings": list(self._warnings),
+            "tally": self.tally.state(),
+            "queries": [
+                [astuple(identity), totals.database, totals.state()]
+                for totals in self._queries.values()
+                if (identity := totals.identity) is not None
+            ],
+            "uncounted": [[name, totals.calls] for name, totals in sorted(self._uncounted.items())],
+            "repetitions": self.repetitions.state(),
+            "incidents": self.incidents.state(),
+            "plans": self.plans.state(),
+            "happened": self.happened,
+            "runs": [run.state() for run in self.runs],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Adds what another digest's `state` told, in any order."""
+        from advisor.workload.run import Run
+
+        self.inputs += [InputFile(*each) for each in state["inputs"]]
+        for warning in state["warnings"]:
             self.warn(warning)
+        self.tally.merge(Tally.restore(state["tally"]))
+        for parts, database, totals in state["queries"]:
+            self._add_totals(Identity(*parts), database, totals)
+        for name, calls in state["uncounted"]:
+            self._totals(None, name, None).calls += calls
+        self.repetitions.merge(Repetitions.restore(state["repetitions"]))
+        self.incidents.merge(IncidentTotals.restore(state["incidents"]))
+        self.plans.restore(state["plans"])
+        self.happened += state["happened"]
+        for run in state["runs"]:
+            self.runs.append(Run.restore(run, self, self._queries))
 
-    def finish(self) -> None:
-        """Closes what is open: units of work, and plans that waited for a statement line."""
-        for session in list(self._waiting):
-            self._release_plans(session)
-        for units in self._sessions.values():
-            units.close()
-        self._sessions.clear()
+    def _add_totals(self, identity: Identity, database: str | None, state: Sequence[Any]) -> None:
+        known = self._queries.get(identity.id)
+        more = QueryTotals(identity, database, identity.id)
+        more.restore(state)
+        if known is None:
+            self._queries[identity.id] = more
+        else:
+            known.merge(more)
+
+    def _chains(self) -> Iterator["Run"]:
+        """Runs joined as far as one goes on where another ended."""
+        chains: list[Run] = []
+        for run in sorted(self.runs, key=lambda run: run.first_us if run.first_us is not None else -1):
+            for chain in chains:
+                if _goes_on(chain, run):
+                    chain.join(run)
+                    break
+            else:
+                chains.append(run)
+        self.runs = []
+        yield from chains
 
     def freeze(self) -> Workload:
-        """Everything so far, as a value; queries with the most time first."""
-        self.finish()
-        if any(gaps.is_coarse for gaps in self._gaps.values()):
+        """Everything as a value, queries with the most time first. The digest must not be added to any more."""
+        if self.reading is not None:
+            self.runs.append(self.reading)
+        for run in self._chains():
+            run.close()
+        self.fold()
+        if self.repetitions.is_coarse:
             self.warn(WHOLE_SECONDS)
-        queries = [totals.freeze() for totals in self._queries.values()]
-        queries = [query for query in queries if query.calls or query.id in self._plans]
-        unknown = sorted(self._unknown.items(), key=lambda entry: (-entry[1], entry[0]))
+        plans = (*self._read_plans, *self.plans.freeze(self._source(), self.warn))
+        planned = {plan.query_id for plan in plans}
+        queries = [totals.freeze() for totals in self._queries.values() if totals.calls or totals.id in planned]
         return Workload(
             queries=tuple(sorted(queries, key=lambda query: (-query.total_us, -query.calls, query.id))),
-            plans=tuple(plan for plans in self._plans.values() for plan in plans),
-            repetitions=self._repetitions.freeze(),
+            plans=plans,
+            repetitions=self.repetitions.freeze(),
             inputs=tuple(self.inputs),
-            coverage=Coverage(
-                **self._coverage,
-                events=self.events,
-                statements=self.statements,
-                statements_unparsed=self.statements_unparsed,
-                unknown=tuple(UnknownLines(sample=sample, count=count) for sample, count in unknown),
-            ),
+            coverage=self._coverage(),
             from_us=min((query.first_us for query in queries if query.first_us is not None), default=None),
             to_us=max((query.last_us for query in queries if query.last_us is not None), default=None),
-            warnings=tuple(self.warnings),
+            warnings=(*self._warnings, *self.tally.warnings),
+            events=self.incidents.freeze(),
+        )
+
+    def _source(self) -> str:
+        return self.inputs[0].name if len(self.inputs) == 1 else ""
+
+    def _coverage(self) -> Coverage:
+        unparsed = self._uncounted.get("unparsed")
+        failed = self.tally.unparsed + (unparsed.calls if unparsed else 0)
+        statements = sum(totals.calls for totals in self._queries.values()) + failed
+        return Coverage(
+            bytes_total=self.tally.bytes_total,
+            bytes_classified=self.tally.bytes_classified,
+            events=statements + self.plans.seen + len(self._read_plans) + self.happened,
+            statements=statements,
+            statements_unparsed=failed,
+            oversized=self.tally.oversized,
+            unknown=self.tally.unknown,
         )
 
 
-def _within(events: Iterable[Event], since_us: int | None, until_us: int | None) -> Iterator[Event]:
-    """The events within a time, ends included; those without a time are kept."""
-    for event in events:
-        at = event.at_us
-        if at is None or ((since_us is None or at >= since_us) and (until_us is None or at <= until_us)):
-            yield event
-
-
-def _duration(plan: QueryPlan) -> int:
-    return plan.duration_us or 0
-
-
-def _query_plan(plan: Plan, query_id: str | None, event: Event, source: str) -> QueryPlan:
-    return QueryPlan(plan=plan, query_id=query_id, duration_us=event.duration_us, source=source)
+def _goes_on(run: "Run", later: "Run") -> bool:
+    """Whether a piece may go on where another one ended: written alike, and not well before its end."""
+    if run.layout != later.layout:
+        return False
+    if run.last_us is None or later.first_us is None:
+        return True
+    return later.first_us >= run.last_us - OVERLAP_US

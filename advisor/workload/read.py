@@ -1,42 +1,41 @@
 """Inputs in, Workload out: opens, detects, reads and folds."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from advisor.errors import EmptyInput, InputError
-from advisor.model.event import Event
+from advisor.errors import EmptyInput, UnknownFormat, UnknownPrefix
 from advisor.model.options import Options
 from advisor.model.workload import InputFile, StatementStatistics, Workload
-from advisor.sources import csvlog, jsonlog, plan_file, sqlfile, stderr
-from advisor.sources.compression import Opened, open_input
-from advisor.sources.detect import HEAD_BYTES, Format, detect
-from advisor.sources.prefix import infer_prefix
+from advisor.sources import plan_file, sqlfile
+from advisor.sources.compression import Opened, head_of, open_input
+from advisor.sources.detect import HEAD_BYTES
+from advisor.sources.inputs import expand
+from advisor.sources.reader import read_piece
+from advisor.sources.recognised import Recognised, recognise_input, unwrapped
 from advisor.sources.tally import Tally
+from advisor.sources.twice import same_events
 from advisor.workload.digest import Digest
+from advisor.workload.honesty import warn_of_gaps
+from advisor.workload.run import Run
+from advisor.workload.session import Wanted
 
 Progress = Callable[[int, int], None]
-
-_SAMPLING = re.compile(
-    r"parameter \"(log_min_duration_statement|log_min_duration_sample|log_statement_sample_rate|"
-    r"log_transaction_sample_rate)\" changed to \"([^\"]*)\""
-)
-
-NO_DURATIONS = (
-    "The log has no durations: set log_min_duration_statement = 0 (or log_duration = on with log_statement = 'all')"
-    " and reload, so that time can be told."
-)
-NO_STATEMENTS = (
-    "The log has no statements: set log_min_duration_statement = 0 (every statement with its duration), or to a"
-    " threshold such as '100ms', and reload."
-)
 
 
 def read_workload(
     inputs: Sequence[str], options: Options, progress: Progress | None = None, digest: Digest | None = None
 ) -> Workload:
-    """Reads files, folders (every file in it, sorted) and `-`, and adds them up.
+    """Reads files, folders, patterns and `-`, and adds them up; see `read_digest`."""
+    filled = read_digest(inputs, options, progress, digest)
+    return filled.freeze()
+
+
+def read_digest(
+    inputs: Sequence[str], options: Options, progress: Progress | None = None, digest: Digest | None = None
+) -> Digest:
+    """Reads files, folders (every file in it, sorted), patterns and `-`, and adds them up.
 
     `progress(done, total)` is called about once per mebibyte, in bytes on disk; the total is 0 for standard input.
     A given `digest` is filled as the reading goes: after an interruption its `freeze()` is what was understood.
@@ -46,25 +45,28 @@ def read_workload(
         EmptyInput: there is nothing in the inputs.
     """
     digest = digest if digest is not None else Digest()
-    names = list(_files(inputs))
-    if not names:
+    expanded = expand(inputs)
+    for warning in expanded.warnings:
+        digest.warn(warning)
+    if not expanded.names:
         raise EmptyInput("There is no input.", hint="Give a log, a plan, a .sql file, a folder of them, or -.")
-    sizes = [Path(name).stat().st_size if name != "-" and Path(name).is_file() else 0 for name in names]
-    total = 0 if "-" in names else sum(sizes)
-    in_folder = len(names) > len(inputs)
-    done = 0
-    for name, size in zip(names, sizes, strict=True):
-        try:
-            _read_one(name, options, digest, _shifted(progress, done, total))
-        except EmptyInput:
-            if not in_folder and len(names) == 1:
-                raise
-            digest.warn(f"{name} is empty.")
-        done += size
-    if not digest.inputs:
+    found = _recognised(expanded.names, options, digest, alone=len(inputs) == 1 and len(expanded.names) == 1)
+    if not found:
         raise EmptyInput("The inputs are empty.", hint="Check that logging is on and that these are the right files.")
-    _warn_of_gaps(digest)
-    return digest.freeze()
+    twice = same_events([each.name for each in found if each.layout is not None and each.name != "-"])
+    for warning in twice.warnings:
+        digest.warn(warning)
+    total = 0 if any(each.name == "-" for each in found) else sum(each.size for each in found)
+    done = 0
+    left_out = {each.name: each for each in twice.twice}
+    for each in sorted(found, key=lambda one: one.first_us if one.first_us is not None else -1):
+        doubled = left_out.get(each.name)
+        if doubled is None or not doubled.whole:
+            wanted = _wanted(options, doubled.covers if doubled is not None else None)
+            _read_one(each, options, digest, wanted, _shifted(progress, done, total))
+        done += each.size
+    warn_of_gaps(digest)
+    return digest
 
 
 def add_statistics(digest: Digest, statistics: Iterable[StatementStatistics], name: str = "pg_stat_statements") -> None:
@@ -86,15 +88,43 @@ def add_statistics(digest: Digest, statistics: Iterable[StatementStatistics], na
     digest.inputs.append(InputFile(name=name, format="pg_stat_statements", bytes=0))
 
 
-def _files(inputs: Sequence[str]) -> Iterator[str]:
-    for name in inputs:
-        if name != "-" and Path(name).is_dir():
-            found = sorted(str(path) for path in Path(name).iterdir() if path.is_file() and path.name[0] != ".")
-            if not found:
-                raise EmptyInput(f"The folder {name} has no files.", hint="Give the folder that holds the logs.")
-            yield from found
-        else:
-            yield name
+def _recognised(names: Sequence[str], options: Options, digest: Digest, *, alone: bool) -> list[Recognised]:
+    """What each file is; a pipe tells only once it is read. A piece of a log that does not tell by itself is taken to
+    be like the log before it."""
+    found: list[Recognised] = []
+    for name in names:
+        if not Path(name).is_file():
+            found.append(Recognised(name=name, format="pipe"))
+            continue
+        size = Path(name).stat().st_size
+        try:
+            found.append(recognise_input(head_of(name, HEAD_BYTES), name, prefix=options.prefix, size=size))
+        except EmptyInput:
+            if alone:
+                raise
+            digest.warn(f"{name} is empty.")
+        except (UnknownFormat, UnknownPrefix):
+            before = next((each for each in reversed(found) if each.layout is not None), None)
+            if before is None:
+                raise
+            found.append(replace(before, name=name, size=size))
+    return found
+
+
+def _wanted(options: Options, covered: Callable[[int], bool] | None) -> Wanted | None:
+    since, until = options.since_us, options.until_us
+    if since is None and until is None and covered is None:
+        return None
+
+    def wanted(at_us: int | None) -> bool:
+        """Ends included; what has no time is wanted."""
+        if at_us is None:
+            return True
+        if (since is not None and at_us < since) or (until is not None and at_us > until):
+            return False
+        return covered is None or not covered(at_us)
+
+    return wanted
 
 
 def _shifted(progress: Progress | None, done: int, total: int) -> Callable[[int], None]:
@@ -103,85 +133,59 @@ def _shifted(progress: Progress | None, done: int, total: int) -> Callable[[int]
     return lambda position: progress(min(done + position, total) if total else done + position, total)
 
 
-def _read_one(name: str, options: Options, digest: Digest, progress: Callable[[int], None]) -> None:
+def _read_one(
+    found: Recognised, options: Options, digest: Digest, wanted: Wanted | None, progress: Callable[[int], None]
+) -> None:
     tally = Tally()
-    with open_input(name, tally) as opened:
-        head = _head(opened.blocks)
-        shown = "standard input" if name == "-" else name
-        if not head and tally.warnings:
-            raise InputError(f"{shown} cannot be decompressed.", why=tally.warnings[0], hint="Copy or fetch it again.")
-        found = detect(head, shown)
-        prefix = _prefix(found, head, options, shown)
-        digest.begin_input(shown)
-        blocks = _reported(chain((head,), opened.blocks), opened, progress)
+    shown = "standard input" if found.name == "-" else found.name
+    with open_input(found.name, tally) as opened:
+        blocks = opened.blocks
+        if found.format == "pipe":
+            head = _head(blocks)
+            found = recognise_input(head, found.name, prefix=options.prefix, size=0)
+            blocks = chain((head,), blocks)
+        blocks = _reported(unwrapped(found, blocks, digest.tally), opened, progress)
+        before = digest.tally.bytes_total
         try:
-            digest.add_all(_events(found, blocks, tally, prefix), options.since_us, options.until_us)
+            _fold(found, shown, blocks, tally, digest, wanted)
         finally:
-            digest.statements_unparsed += tally.unparsed
-            digest.statements += tally.unparsed
-            digest.end_input(tally, _described(shown, found, tally, prefix, opened))
-    _warn_of_sampling(head, shown, digest)
+            digest.tally.merge(tally)
+            digest.inputs.append(
+                InputFile(
+                    name=shown,
+                    format=found.shown_format,
+                    bytes=digest.tally.bytes_total - before,
+                    detected_prefix=found.layout.prefix if found.layout is not None else None,
+                    compression=opened.compression,
+                )
+            )
 
 
 def _head(blocks: Iterator[bytes]) -> bytes:
     head = b""
-    for block in blocks:
+    while len(head) < HEAD_BYTES and (block := next(blocks, b"")):
         head += block
-        if len(head) >= HEAD_BYTES:
-            break
     return head
 
 
-def _prefix(found: Format, head: bytes, options: Options, name: str) -> str | None:
-    if found != "stderr":
-        return None
-    if options.prefix is not None:
-        return options.prefix
-    text = head[:HEAD_BYTES].decode("utf-8", "replace").replace("\r\n", "\n")
-    return infer_prefix(text, name)
+def _fold(
+    found: Recognised, name: str, blocks: Iterable[bytes], tally: Tally, digest: Digest, wanted: Wanted | None
+) -> None:
+    if found.layout is not None:
+        run = Run(digest, found.layout, wanted)
+        digest.reading = run
+        run.ends(read_piece(blocks, run.reader, digest.tally, run.begins_at))
+        digest.reading = None
+        digest.add_run(run)
+    elif found.format == "sql":
+        for sql, calls in sqlfile.read(blocks, tally):
+            digest.add_text(sql, calls)
+    else:
+        text, sql_of_plan = plan_file.read(blocks, tally)
+        digest.add_plan_file(text, name, sql_of_plan)
 
 
 def _reported(blocks: Iterator[bytes], opened: Opened, progress: Callable[[int], None]) -> Iterator[bytes]:
     for block in blocks:
         yield block
         progress(opened.position())
-
-
-def _events(found: Format, blocks: Iterator[bytes], tally: Tally, prefix: str | None) -> Iterator[Event]:
-    if found == "stderr":
-        return stderr.read(blocks, tally, prefix=prefix or "")
-    if found == "csv":
-        return csvlog.read(blocks, tally)
-    if found == "json":
-        return jsonlog.read(blocks, tally)
-    if found == "sql":
-        return sqlfile.read(blocks, tally)
-    return plan_file.read(blocks, tally)
-
-
-def _described(name: str, found: Format, tally: Tally, prefix: str | None, opened: Opened) -> InputFile:
-    return InputFile(
-        name=name,
-        format=found,
-        bytes=tally.bytes_total,
-        detected_prefix=prefix,
-        compression=opened.compression,
-    )
-
-
-def _warn_of_sampling(head: bytes, name: str, digest: Digest) -> None:
-    for setting, value in _SAMPLING.findall(head.decode("utf-8", "replace")):
-        if (setting, value) not in (("log_min_duration_statement", "0"), ("log_statement_sample_rate", "1")):
-            digest.warn(
-                f"{name}: {setting} was set to {value}: fast statements are missing, and repeated ones may not show."
-            )
-
-
-def _warn_of_gaps(digest: Digest) -> None:
-    """Says what the inputs do not show, and which settings would."""
-    if all(each.format not in ("stderr", "csv", "json") for each in digest.inputs):
-        return
-    if digest.statements == 0 and not digest.has_plans:
-        digest.warn(NO_STATEMENTS)
-    elif digest.timed == 0:
-        digest.warn(NO_DURATIONS)

@@ -1,21 +1,34 @@
-"""From a text to its query, parsing only what was not met before."""
+"""From a message to its query, parsing only what was not met before.
 
+Five tables, from the quickest to the most exact: the message with its digits as zeros, without its strings, its very
+text, its skeleton, and libpg_query. Each is filled only with what the next one says and what it can never confuse.
+"""
+
+import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from hashlib import blake2b
+from typing import Any
 
 from advisor.errors import SqlError
+from advisor.sources.sink import STEP
+from advisor.sources.text import decoded
 from advisor.sql.comments import comment_tags, comment_text, split_comments
 from advisor.sql.identify import Identity, identify
-from advisor.workload.skeleton import has_comment, literals, replace_literals, skeleton
+from advisor.workload.known import Known
+from advisor.workload.skeleton import has_comment, literals, replace_literals, skeleton, without_strings, zeroed
+from advisor.workload.totals import QueryTotals
 
 RECENT_TEXTS = 4096
 """Texts remembered as they are: those with `$n` recur to the letter. Emptied when full."""
 
-RECENT_TEXT_CHARACTERS = 4096
+RECENT_TEXT_BYTES = 4096
 """Longer texts seldom recur; together with `RECENT_TEXTS` this bounds the memory."""
 
-MAX_SKELETONS = 20_000
-"""Skeletons remembered; generated texts (a new column list each time) must not fill the memory."""
+MAX_SHAPES = 1 << 16
+"""Messages remembered without their values. Emptied when full."""
+
+MAX_SKELETONS = 1 << 18
+"""Skeletons remembered, 16 bytes each; generated texts (a new column list each time) must not fill the memory."""
 
 MAX_PROBED_LITERALS = 64
 """Literals tried one by one for their meaning; a statement with more and a meaning in one is told by its text."""
@@ -23,136 +36,218 @@ MAX_PROBED_LITERALS = 64
 FAILURES_BELIEVED = 8
 """Texts of one skeleton that did not parse, after which the next ones are not tried."""
 
+_STEP = re.compile(rb"(statement|execute|parse|bind)\b[^:\n]*: ")
+
+_TRACE = re.compile(rb"traceparent='(00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2})'")
+"""https://www.w3.org/TR/trace-context/: version, trace id, parent, flags."""
+
 _TRACE_TAGS = ("traceparent", "trace_id", "request_id", "correlation_id", "traceId", "requestId")
 _VARYING_TAGS = frozenset((*_TRACE_TAGS, "tracestate", "span_id"))
 
 
-class Recognised(NamedTuple):
-    """A text's identity (None: it does not parse; `empty`: it holds no statement), its tags and its trace id."""
-
-    identity: Identity | None
-    tags: Mapping[str, str] | None = None
-    trace: str | None = None
-    empty: bool = False
-
-
-_UNPARSED = Recognised(None)
-_EMPTY = Recognised(None, empty=True)
+def text_of(message: bytes) -> str:
+    """The statement of a message, without the closing semicolon."""
+    return decoded(message.partition(b": ")[2]).strip().rstrip("; \n\t")
 
 
 class Recogniser:
-    """Remembers texts and skeletons of one database. `texts` has what `recognise` would say of a recent text."""
+    """Remembers the messages of one database.
 
-    __slots__ = ("_database", "_failures", "_identities", "_significant", "_skeletons", "_tags", "texts")
+    `shapes` and `texts` are what `recognise` would say of a message, by its zeroed text and by its text.
+    """
 
-    def __init__(self, database: str | None) -> None:
+    __slots__ = (
+        *("_database", "_failures", "_identities", "_significant", "_skeletons", "_strings", "_tags", "_totals_of"),
+        *("empty", "shapes", "texts", "unparsed"),
+    )
+
+    def __init__(self, database: str | None, totals_of: Callable[[Identity | None, str], QueryTotals]) -> None:
         self._database = database
-        self.texts: dict[str, Recognised] = {}
-        self._skeletons: dict[str, Recognised] = {}
-        self._significant: dict[str, tuple[int, ...] | None] = {}
-        self._failures: dict[str, int] = {}
-        self._identities: dict[str, Identity] = {}
-        self._tags: dict[str, tuple[Mapping[str, str], str | None]] = {}
+        self._totals_of = totals_of
+        self.shapes: dict[bytes, Any] = {}
+        self.texts: dict[bytes, Any] = {}
+        self._strings: dict[bytes, Known] = {}
+        self._skeletons: dict[bytes, Known] = {}
+        self._significant: dict[bytes, tuple[int, ...] | None] = {}
+        self._failures: dict[bytes, int] = {}
+        self._identities: dict[str, Known] = {}
+        self._tags: dict[bytes, tuple[Mapping[str, str], str | None]] = {}
+        self.unparsed = Known(totals_of(None, "unparsed"))
+        self.empty = Known(totals_of(None, "empty"))
 
-    def recognise(self, sql: str) -> Recognised:
-        """The identity of a text as it stands in a log."""
-        return self.texts.get(sql) or self.recognise_new(sql)
-
-    def recognise_new(self, sql: str) -> Recognised:
-        """The same for a text that is not in `texts`, where it is put if it may recur."""
-        shape = None if has_comment(sql) else skeleton(sql)
-        known = self._skeletons.get(shape) if shape is not None else None
-        if known is None:
-            known = self._unseen(sql)
-        elif shape != sql:
-            # Its literals vary from call to call.
+    def recognise(self, message: bytes) -> Any:
+        """A message (`statement: SELECT 1`) that is not in `shapes` or `texts`: a `Known`, `STEP`, or None."""
+        known = self._by_key(message)
+        if known is not None:
             return known
-        if len(sql) <= RECENT_TEXT_CHARACTERS:
-            if len(self.texts) >= RECENT_TEXTS:
-                self.texts.clear()
-            self.texts[sql] = known
+        step = _STEP.match(message)
+        if step is None:
+            return None
+        if step[1] in (b"parse", b"bind"):
+            self._remember_text(message, STEP)
+            return STEP
+        if message.endswith((b"*/", b"*/;")):
+            known = self._tagged(message)
+            if known is not None:
+                return known
+        known, varies = self._known(message[step.end() :])
+        key = zeroed(message) if known.tags is None and known.trace is None else None
+        if key is not None and varies:
+            self._remember_key(key, known)
+        elif not varies or b"$" in message:
+            self._remember_text(message, known)
         return known
 
-    def _unseen(self, sql: str) -> Recognised:
+    def _by_key(self, message: bytes) -> Known | None:
+        """By the text without strings, or without numbers."""
+        key = without_strings(message)
+        if key is None:
+            return None
+        return self._strings.get(key) if b"'" in key else self.shapes.get(key)
+
+    def _tagged(self, message: bytes) -> Known | None:
+        """By the text before the comment at the end, and what that says; None where that text is not known yet.
+
+        The text is known by a key or to the letter, so that it ends outside of strings and comments, and what follows
+        is a comment.
+        """
+        cut = message.rfind(b"/*")
+        body = message[:cut].rstrip()
+        if b"*/" in message[cut:-3]:
+            return None
+        known = self._by_key(body) or self.texts.get(body)
+        if known is None:
+            # Once as if it had come without its tags: from then on it is known.
+            self.recognise(body)
+            known = self._by_key(body) or self.texts.get(body)
+        if known is None or known is STEP:
+            return None
+        tags, trace = self._tags_of(message[cut:].rstrip(b"; \n\t"))
+        return Known(known.totals, tags or None, trace) if tags or trace else known
+
+    def _remember_key(self, key: bytes, known: Known) -> None:
+        table = self._strings if b"'" in key else self.shapes
+        if len(table) >= MAX_SHAPES:
+            table.clear()
+        table[key] = known
+
+    def text(self, sql: str) -> Known:
+        """The query of a text without a step before it."""
+        return self._known(sql.encode("utf-8", "replace"))[0]
+
+    def _remember_text(self, message: bytes, known: Any) -> None:
+        if len(message) <= RECENT_TEXT_BYTES:
+            if len(self.texts) >= RECENT_TEXTS:
+                self.texts.clear()
+            self.texts[message] = known
+
+    def _known(self, data: bytes) -> tuple[Known, bool]:
+        """A text's query; and whether other texts are it, too, whatever the values of the literals."""
+        sql = decoded(data)
         if not has_comment(sql):
             return self._bare(sql)
         body, tags, trace = self._without_comments(sql)
         if not body.strip("; \n\t\r"):
-            return _EMPTY
-        found = self._by_text(body) if has_comment(body) else self._bare(body)
-        return Recognised(found.identity, tags or None, trace) if tags or trace else found
+            return self.empty, False
+        known, varies = self._bare(body)
+        return (Known(known.totals, tags or None, trace), False) if tags or trace else (known, varies)
 
     def _without_comments(self, sql: str) -> tuple[str, Mapping[str, str], str | None]:
         start = sql.rfind("/*")
-        if sql.endswith("*/") and start > 0:
+        if start > 0 and sql.rstrip("; \n\t").endswith("*/"):
             head = sql[:start]
             # Safe to cut only where the head is whole: an open quote would mean that this is no comment.
             if not has_comment(head) and "\\" not in head and "$" not in head and _balanced(head):
-                tags, trace = self._tags_of(sql[start:])
+                tags, trace = self._tags_of(sql[start:].rstrip("; \n\t").encode("utf-8", "replace"))
                 return head.rstrip().rstrip("; \n\t"), tags, trace
         body, found = split_comments(sql)
         return body, *_split_trace(found)
 
-    def _tags_of(self, comment: str) -> tuple[Mapping[str, str], str | None]:
+    def _tags_of(self, comment: bytes) -> tuple[Mapping[str, str], str | None]:
+        """The tags of a comment, and its trace id, which varies from request to request while the others recur."""
         known = self._tags.get(comment)
-        if known is None:
-            if len(self._tags) >= RECENT_TEXTS:
-                self._tags.clear()
-            known = self._tags[comment] = _split_trace(comment_tags(comment_text(comment)))
-        return known
-
-    def _bare(self, sql: str) -> Recognised:
-        shape = skeleton(sql)
-        if shape is None:
-            return self._by_text(sql)
-        known = self._skeletons.get(shape)
         if known is not None:
             return known
-        if shape in self._significant:
-            positions = self._significant[shape]
+        trace = _TRACE.search(comment)
+        if trace is not None:
+            recurring = comment[: trace.start(1)] + comment[trace.end(1) :]
+            tags, _ = self._tags.get(recurring) or self._remember_tags(recurring)
+            return self._remember_tags(comment, (tags, trace[2].decode("ascii")))
+        return self._remember_tags(comment)
+
+    def _remember_tags(
+        self, comment: bytes, found: tuple[Mapping[str, str], str | None] | None = None
+    ) -> tuple[Mapping[str, str], str | None]:
+        if len(self._tags) >= RECENT_TEXTS:
+            self._tags.clear()
+        known = found or _split_trace(comment_tags(comment_text(decoded(comment))))
+        self._tags[comment] = known
+        return known
+
+    def _bare(self, sql: str) -> tuple[Known, bool]:
+        shape = skeleton(sql)
+        if shape is None:
+            return self._by_text(sql), False
+        key = _hash(shape)
+        varies = shape != sql
+        known = self._skeletons.get(key)
+        if known is not None:
+            return known, varies
+        if key in self._significant:
+            positions = self._significant[key]
             if positions is None:
-                return self._by_text(sql)
+                return self._by_text(sql), False
             values = literals(sql)
-            key = "\2".join((shape, *(values[position] for position in positions)))
-            known = self._skeletons.get(key)
-            return known or self._remember(key, self._by_text(sql))
+            key = _hash("\2".join((shape, *(values[position] for position in positions))))
+            return self._skeletons.get(key) or self._remember(key, self._by_text(sql)), False
         if not sql.strip("; \n\t\r"):
-            return _EMPTY
-        return self._new_skeleton(shape, sql)
+            return self.empty, False
+        return self._new_skeleton(shape, key, sql, varies)
 
-    def _new_skeleton(self, shape: str, sql: str) -> Recognised:
-        found = self._by_text(sql)
-        if found.identity is None:
-            failures = self._failures[shape] = self._failures.get(shape, 0) + 1
-            if failures >= FAILURES_BELIEVED:
-                self._remember(shape, found)
-            if len(self._failures) >= MAX_SKELETONS:
-                self._failures.clear()
-            return found
-        positions = _significant_literals(sql, found.identity, self._database)
-        if positions == ():
-            return self._remember(shape, found)
-        if len(self._significant) >= MAX_SKELETONS:
-            self._significant.clear()
-        self._significant[shape] = positions
-        if positions is None:
-            return found
-        values = literals(sql)
-        return self._remember("\2".join((shape, *(values[position] for position in positions))), found)
-
-    def _remember(self, shape: str, found: Recognised) -> Recognised:
-        if len(self._skeletons) >= MAX_SKELETONS:
-            self._skeletons.clear()
-        self._skeletons[shape] = found
-        return found
-
-    def _by_text(self, sql: str) -> Recognised:
+    def _new_skeleton(self, shape: str, key: bytes, sql: str, varies: bool) -> tuple[Known, bool]:
         try:
             identity = identify(sql, self._database)
         except SqlError:
-            return _UNPARSED
-        # One object per identity, so that its owner can be found by address.
-        return Recognised(self._identities.setdefault(identity.id, identity))
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            if failures >= FAILURES_BELIEVED:
+                self._remember(key, self.unparsed)
+            if len(self._failures) >= MAX_SKELETONS:
+                self._failures.clear()
+            return self.unparsed, False
+        known = self._of(identity, sql)
+        positions = _significant_literals(sql, identity, self._database)
+        if positions == ():
+            return self._remember(key, known), varies
+        if len(self._significant) >= MAX_SKELETONS:
+            self._significant.clear()
+        self._significant[key] = positions
+        if positions is None:
+            return known, False
+        values = literals(sql)
+        told = _hash("\2".join((shape, *(values[position] for position in positions))))
+        return self._remember(told, known), False
+
+    def _remember(self, key: bytes, known: Known) -> Known:
+        if len(self._skeletons) >= MAX_SKELETONS:
+            self._skeletons.clear()
+        self._skeletons[key] = known
+        return known
+
+    def _by_text(self, sql: str) -> Known:
+        try:
+            return self._of(identify(sql, self._database), sql)
+        except SqlError:
+            return self.unparsed
+
+    def _of(self, identity: Identity, sql: str) -> Known:
+        known = self._identities.get(identity.id)
+        if known is None:
+            known = self._identities[identity.id] = Known(self._totals_of(identity, sql))
+        return known
+
+
+def _hash(shape: str) -> bytes:
+    return blake2b(shape.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _balanced(head: str) -> bool:
@@ -200,14 +295,10 @@ def _shifted(value: str) -> str:
     return value.translate(_NEXT_DIGIT) if value.isdigit() else _longer(value)
 
 
-def _huge(value: str) -> str:
-    return "98765432109876" if value.isdigit() else _longer(value)
-
-
 def _longer(value: str) -> str:
     end = -1 if value.endswith("'") else value.rfind("$", 0, -1)
     return f"{value[:end]}x{value[end:]}"
 
 
 _NEXT_DIGIT = str.maketrans("0123456789", "1234567892")
-_VARIATIONS: tuple[Callable[[str], str], ...] = (_small, _shifted, _huge)
+_VARIATIONS: tuple[Callable[[str], str], ...] = (_small, _shifted)

@@ -6,9 +6,14 @@ identity (a type's length, `ORDER BY 2`) is for `recognise` to find out.
 
 import re
 
+from advisor.sources.sink import ZERO
+
 NUMBER = re.compile(r'[0-9](?<![0-9A-Za-z_$"\x80-\U0010ffff][0-9])[0-9]*')
 """A run of digits that no identifier, parameter (`$1`) or quoted name runs into. It begins with a plain character
 class on purpose: only then does `re` skip ahead to the next digit at the speed of a scan."""
+
+_LONG_NUMBER = re.compile(r"[0-9]{10}")
+_GREATEST_INTEGER = 2**31 - 1
 
 _DOLLAR_QUOTE = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][\w]*)?\$")
 
@@ -16,10 +21,15 @@ _TOKEN = re.compile(
     r"""(?P<escape>(?<![\w$"])[eE]'(?:[^'\\]|\\.|'')*')
     |(?P<string>'(?:[^']|'')*')
     |(?P<keep>"(?:[^"]|"")*")
+    |(?P<comment>--[^\n]*|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)
     |(?P<dollar>(?<![\w$])\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff]\w*)?)\$.*?\$(?P=tag)\$)
     |(?P<number>[0-9](?<![\w$][0-9])[0-9]*)""",
     re.VERBOSE | re.DOTALL,
 )
+
+
+_UNCERTAIN = re.compile(r"[0-9]|--|/\*|\*/")
+"""Outside of strings, numbers and comments: a digit is part of a name, and a comment is nested or has no end."""
 
 
 def has_comment(sql: str) -> bool:
@@ -28,11 +38,11 @@ def has_comment(sql: str) -> bool:
 
 
 def skeleton(sql: str) -> str | None:
-    """The text with every string as `'` and every number as NUL; None where that cannot be done safely.
+    """The text with every string as `'` and every number as one sign; None where that cannot be done safely.
 
-    `sql` must have no comments (see `has_comment`).
+    Comments are left out of it.
     """
-    if "\\" in sql or ("$" in sql and _DOLLAR_QUOTE.search(sql)):
+    if has_comment(sql) or "\\" in sql or ("$" in sql and _DOLLAR_QUOTE.search(sql)):
         return _tokenised(sql)
     code = sql
     if "'" in sql:
@@ -44,18 +54,68 @@ def skeleton(sql: str) -> str | None:
     if '"' in code and not "".join(code.split('"')[1::2]).isidentifier():
         # A quoted name with blanks, dots or quotes: digits in it might pass for a number.
         return _tokenised(sql)
-    return NUMBER.sub("\0", code)
+    return NUMBER.sub(_by_size if _LONG_NUMBER.search(code) else "\0", code)
+
+
+def _by_size(number: re.Match[str]) -> str:
+    """An integer that needs more than four bytes is of another kind; see `advisor.sql.identify`."""
+    return "\3" if int(number[0]) > _GREATEST_INTEGER else "\0"
+
+
+def zeroed(message: bytes) -> bytes | None:
+    """A message that is told by its text with the strings taken out and every digit as 0; None where it is not.
+
+    It is where what `without_strings` takes for strings are the strings, and all digits outside of them and of comments
+    lie in numbers of less than ten digits. Then the same holds for every message with the same key: read from the left,
+    what stands between two quotes begins and ends in the same state, and what stands on either side of a digit says
+    what it belongs to, whichever digit it is. So two messages with one key differ in values (and comments) alone.
+    """
+    key = without_strings(message)
+    if key is None or b"$" in key or b"0000000000" in key:
+        return None
+    text = message.decode("latin-1")
+    code: list[str] = []
+    names: list[str] = []
+    position = len(text) - len(text.partition(": ")[2])
+    code.append(text[:position])
+    for found in _TOKEN.finditer(text, position):
+        between = text[position : found.start()]
+        names.append(between)
+        code.append(between)
+        if found["string"] or found["escape"]:
+            code.append(found[0][: found[0].index("'") + 1])
+        else:
+            code.append(found[0])
+            if found["keep"]:
+                names.append(found[0])
+        position = found.end()
+    code.append(text[position:])
+    names.append(text[position:])
+    outside = "".join(names)
+    if "".join(code).encode("latin-1").translate(ZERO) != key or _UNCERTAIN.search(outside):
+        return None
+    return key
+
+
+def without_strings(message: bytes) -> bytes | None:
+    """The text without what is between quotes, every digit as 0; None where a quote may be something else."""
+    if b"'" not in message:
+        return message.translate(ZERO)
+    parts = message.split(b"'")
+    if not len(parts) & 1 or b"\\" in message:
+        return None
+    return b"'".join(parts[::2]).translate(ZERO)
 
 
 def literals(sql: str) -> list[str]:
     """The literals of a text without comments, as written, in order."""
-    return [found[0] for found in _TOKEN.finditer(sql) if found.lastgroup != "keep" and not found["keep"]]
+    return [found[0] for found in _TOKEN.finditer(sql) if not found["keep"] and not found["comment"]]
 
 
 def replace_literals(sql: str, values: list[str]) -> str:
     """The text with its literals replaced, in order."""
     queue = iter(values)
-    return _TOKEN.sub(lambda found: found[0] if found["keep"] else next(queue), sql)
+    return _TOKEN.sub(lambda found: found[0] if found["keep"] or found["comment"] else next(queue), sql)
 
 
 def _tokenised(sql: str) -> str | None:
@@ -65,8 +125,10 @@ def _tokenised(sql: str) -> str | None:
         nonlocal ambiguous
         if found["keep"]:
             return found[0]
+        if found["comment"]:
+            return " "
         if found["number"]:
-            return "\0"
+            return _by_size(found)
         if found["string"] and "\\'" in found[0]:
             # With standard_conforming_strings off the string goes on behind this quote.
             ambiguous = True
@@ -78,6 +140,6 @@ def _tokenised(sql: str) -> str | None:
 
 def _marks(sql: str) -> int:
     """How many string marks a clean tokenisation leaves: more would be an unfinished string or a quoted quote."""
-    kept = sum(found[0].count("'") for found in _TOKEN.finditer(sql) if found["keep"])
-    strings = sum(1 for found in _TOKEN.finditer(sql) if not found["keep"] and not found["number"])
-    return kept + strings
+    found = list(_TOKEN.finditer(sql))
+    kept = sum(each[0].count("'") for each in found if each["keep"])
+    return kept + sum(1 for each in found if each["string"] or each["escape"] or each["dollar"])

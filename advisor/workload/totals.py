@@ -1,98 +1,90 @@
 """What is summed up for one query while a log is read: small, mergeable, and independent of the order of calls."""
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
 from zlib import crc32
 
-from advisor.model.event import Bound, Event
+from advisor.model.execution import Execution
 from advisor.model.sketch import LatencySketch, bucket_of
-from advisor.model.workload import Query, Sample
-from advisor.sources.messages import bind_values
+from advisor.model.workload import Hour, PlanTotals, Query, Sample
+from advisor.sources.messages import parse_parameters
+from advisor.sources.text import decoded
 from advisor.sql.identify import Identity
+from advisor.workload.bounded import BoundedSums
 
 SLOW_SAMPLES = 3
-SPREAD_SAMPLES = 5
-"""Together at most 8 samples: the slowest executions, and others picked evenly by a hash of time and duration."""
+TYPICAL_SAMPLES = 3
+RARE_SAMPLES = 2
+"""Together at most 8 samples: the slowest executions, some picked evenly over the executions by a hash of the time,
+and some picked evenly over the distinct texts by a hash of the text, where a rare value is as likely as a common one."""
 
-SAMPLE_CHARACTERS = 100_000
+SAMPLE_BYTES = 100_000
 """Longer texts are kept as samples only where there is no other: eight of them per query would fill the memory."""
 
-FOLD_AT = 32
-"""Executions of a query are added up in batches of this size: loops over a list cost less than calls, and the texts
-of so few, of at most `LONG_CHARACTERS` each, do not fill the memory."""
+MAX_TAG_VALUES = 64
+"""Names and values of a query's tags that are kept."""
 
-LONG_CHARACTERS = 4096
-"""A longer text does not wait in a batch."""
+HOUR_US = 3_600_000_000
+_TICK_BITS = 17
+"""Times are hashed by ticks of 131 ms: of a tick the first execution stands for all."""
 
-_COUNT_AT = 512
-"""Durations are counted in batches of this size: many are equal."""
+_MIX = 2_654_435_761
+"""A prime near 2**32 over the golden ratio (Knuth, "The Art of Computer Programming", vol. 3, 6.4)."""
 
-_AT, _DURATION = 1, 9
-"""Positions in an `Event`."""
-
-_HIGHEST_KEY = 1_000_003
-"""A prime, so that times in whole milliseconds spread, too."""
+_ALL = 1 << 32
 
 Role = Literal["work", "begin", "end", "noise"]
 
 _NO_WORK = ("SET", "SHOW", "RESET", "DISCARD", "DEALLOCATE", "SAVEPOINT", "RELEASE", "LISTEN", "UNLISTEN", "CLOSE")
 
+_Text = tuple[bytes, bytes | None]
+"""A message and its bind values, as logged."""
+
 
 class QueryTotals:
-    """One query's calls so far. `role` says what it means for a unit of work."""
+    """One query's calls so far. `role` says what it means for a unit of work; `append` takes an `Execution`.
+
+    Without an identity it stands for texts that do not parse, or hold no statement: those are only counted.
+    """
 
     __slots__ = (
-        *(
-            "_buckets",
-            "_durations",
-            "_slow",
-            "_spread",
-            "_timed",
-            "_total_us",
-            "_untimed",
-            "batch",
-            "database",
-            "first_us",
-        ),
-        *("identity", "last_us", "max_us", "role", "rows", "slow_limit", "spread_limit", "tags", "user", "users"),
+        *("_batch", "_buckets", "_hours", "_long", "_rare", "_rare_limit", "_slow", "_slow_limit", "_tags"),
+        *("_typical", "_typical_limit", "append", "calls", "database", "errors", "first_us", "id", "identity"),
+        *("last_us", "max_us", "plans", "role", "rows", "temp_bytes", "temp_files", "timed", "total_us", "users"),
     )
 
-    def __init__(self, identity: Identity, database: str | None) -> None:
+    def __init__(self, identity: Identity | None, database: str | None, query_id: str) -> None:
+        self.id = query_id
         self.identity = identity
         self.database = database
-        self.role: Role = role_of(identity)
-        self.user: str | None = None
-        self.users = 0
-        self.tags: dict[str, str] = {}
+        self.role: Role = role_of(identity) if identity is not None else "noise"
+        self._batch: list[Execution] = []
+        self.append: Callable[[Execution], None] = self._batch.append
+        self.calls = self.timed = self.total_us = self.errors = self.temp_files = self.temp_bytes = 0
+        self.max_us: int | None = None
         self.rows: int | None = None
         self.first_us: int | None = None
         self.last_us: int | None = None
-        self.max_us: int | None = None
-        self.slow_limit = -1
-        self.spread_limit = _HIGHEST_KEY
-        self._untimed = 0
-        self._timed = 0
-        self._total_us = 0
-        self._durations: list[int] = []
-        self.batch: list[Event] = []
+        self.users: tuple[str, ...] = ()
+        self.plans: list[int] = [0, 0, 0, 0, 0]
+        self._tags: BoundedSums | None = None
         self._buckets: dict[int, int] = {}
-        self._slow: list[tuple[int, str, Bound]] = []
-        self._spread: list[tuple[int, str, Bound, int | None]] = []
-
-    def add(self, event: Event) -> None:
-        """One execution, or the plan that stands for it."""
-        self.batch.append(event)
-        if len(self.batch) >= FOLD_AT:
-            self.fold()
+        self._hours: dict[int, list[int]] = {}
+        self._slow: list[tuple[int, _Text]] = []
+        self._slow_limit = -1
+        self._typical: list[tuple[int, int, int, _Text]] = []
+        self._typical_limit = _ALL
+        self._rare: list[tuple[int, _Text, int | None]] = []
+        self._rare_limit = _ALL
+        self._long: tuple[int, _Text, int | None] | None = None
 
     def add_summary(self, calls: int, timed: int, total_us: int, max_us: int | None, rows: int | None) -> None:
         """Calls of which only the sums are known (`-- calls: N`, `pg_stat_statements`)."""
-        self._untimed += calls - timed
-        self._timed += timed
-        self._total_us += total_us
-        if max_us is not None:
-            self.max_us = max(self.max_us or 0, max_us)
+        self.calls += calls
+        self.timed += timed
+        self.total_us += total_us
+        self.max_us = _greatest(self.max_us, max_us)
         self.add_rows(rows)
 
     def add_rows(self, rows: int | None) -> None:
@@ -100,168 +92,329 @@ class QueryTotals:
         if rows is not None:
             self.rows = (self.rows or 0) + rows
 
-    def seen_by(self, user: str | None) -> None:
-        """Notes who ran it; a query of several users has none."""
-        if user != self.user and user is not None:
-            self.users += 1
-            self.user = user
+    def add_plan(self, blocks: Sequence[int]) -> None:
+        """One plan: shared blocks hit and read, temporary blocks read and written, by its root."""
+        self.plans = [total + one for total, one in zip(self.plans, (1, *blocks), strict=True)]
 
-    def seen_with(self, tags: Mapping[str, str]) -> None:
-        """Notes the tags of its comments, the first value of each."""
+    def add_text(self, sql: str, calls: int, tags: Mapping[str, str] | None) -> None:
+        """Calls of a text that is no log's."""
+        self.calls += calls
+        if tags:
+            self.seen_with(tags, calls)
+        text = f"statement: {sql}".encode("utf-8", "replace"), None
+        self._keep_rare(crc32(text[0]), text, None)
+
+    def seen_by(self, user: str | None) -> None:
+        """Notes who ran it; of several users two are kept, which is enough to know that there is not one."""
+        if user is not None and user not in self.users:
+            self.users = tuple(sorted((*self.users, user))[:2])
+
+    def seen_with(self, tags: Mapping[str, str], calls: int = 1) -> None:
+        """Notes the tags of its comments."""
+        if self._tags is None:
+            self._tags = BoundedSums(MAX_TAG_VALUES, [0])
         for name, value in tags.items():
-            self.tags.setdefault(name, value)
+            self._tags.add((name, value), [calls])
 
     def fold(self) -> None:
-        """Adds up the batch."""
-        batch = self.batch
+        """Adds up what was appended. Loops over columns cost less than work per execution."""
+        batch = self._batch
         if not batch:
             return
-        columns = tuple(zip(*batch, strict=True))
-        times, durations = columns[_AT], columns[_DURATION]
-        if None in times or None in durations:
-            keys = list(map(_spread_key, batch))
-            times = tuple([at for at in times if at is not None])
-            durations = tuple([duration for duration in durations if duration is not None])
-        else:
-            keys = [(at * 31 + duration) % _HIGHEST_KEY for at, duration in zip(times, durations, strict=True)]
-        self._untimed += len(batch) - len(durations)
-        if durations:
-            self._durations += durations
-            if len(self._durations) >= _COUNT_AT:
-                self._count_durations()
-            if max(durations) > self.slow_limit:
-                self._keep_slowest(batch)
-        if min(keys) < self.spread_limit:
-            for key, event in zip(keys, batch, strict=True):
-                if key < self.spread_limit:
-                    self._keep_spread(key, event.sql or "", event.parameters, event.duration_us)
-        if times:
-            first, last = min(times), max(times)
-            self.first_us = first if self.first_us is None or first < self.first_us else self.first_us
-            self.last_us = last if self.last_us is None or last > self.last_us else self.last_us
+        self.calls += len(batch)
+        if self.identity is not None:
+            known, times, durations, messages, details, contexts, rows = zip(*batch, strict=True)
+            if None in durations:
+                durations = tuple([duration for duration in durations if duration is not None])
+            if durations:
+                self._add_durations(durations)
+                if max(durations) > self._slow_limit:
+                    self._keep_slowest(batch)
+            self._add_times(batch, times)
+            self._add_texts(batch, messages, details)
+            for context in set(contexts):
+                self.seen_by(context.user)
+            for each in known:
+                if each.tags:
+                    self.seen_with(each.tags)
+            if any(rows):
+                self.add_rows(sum(filter(None, rows)))
         batch.clear()
 
-    def _count_durations(self) -> None:
-        durations = self._durations
-        if not durations:
-            return
-        self._timed += len(durations)
-        self._total_us += sum(durations)
-        self.max_us = max(self.max_us or 0, max(durations))
+    def _add_durations(self, durations: Sequence[int]) -> None:
+        self.timed += len(durations)
+        self.total_us += sum(durations)
+        self.max_us = _greatest(self.max_us, max(durations))
         buckets = self._buckets
         for duration, count in Counter(durations).items():
             bucket = bucket_of(duration)
             buckets[bucket] = buckets.get(bucket, 0) + count
-        durations.clear()
 
-    def _keep_slowest(self, batch: list[Event]) -> None:
-        for event in batch:
-            if event.duration_us is not None and event.duration_us > self.slow_limit:
-                self._keep_slow(event.duration_us, event.sql or "", event.parameters)
-
-    def _keep_slow(self, duration_us: int, sql: str, parameters: Bound) -> None:
-        if len(sql) > SAMPLE_CHARACTERS and self._slow:
+    def _add_times(self, batch: Sequence[Execution], times: Sequence[int | None]) -> None:
+        known = [at for at in times if at is not None]
+        if not known:
             return
-        ranked = sorted((*self._slow, (duration_us, sql, parameters)), key=lambda entry: (-entry[0], entry[1]))
-        self._slow = _distinct(ranked)[:SLOW_SAMPLES]
+        first, last = min(known), max(known)
+        self.first_us = first if self.first_us is None or first < self.first_us else self.first_us
+        self.last_us = last if self.last_us is None or last > self.last_us else self.last_us
+        if first // HOUR_US == last // HOUR_US:
+            timed = [each[2] for each in batch if each[2] is not None and each[1] is not None]
+            self._add_hour(first // HOUR_US, (len(known), len(timed), sum(timed)))
+        else:
+            for each in batch:
+                if each.at_us is not None:
+                    timed_one = each.duration_us is not None
+                    self._add_hour(each.at_us // HOUR_US, (1, int(timed_one), each.duration_us or 0))
+        limit = self._typical_limit
+        ticks = {at >> _TICK_BITS for at in known}
+        if any(tick * _MIX % _ALL < limit for tick in ticks):
+            for each in batch:
+                if each.at_us is not None:
+                    mixed = (each.at_us >> _TICK_BITS) * _MIX % _ALL
+                    if mixed <= self._typical_limit:
+                        self._keep_typical(mixed, each.at_us, each.duration_us or 0, (each.message, each.detail))
+
+    def _add_hour(self, hour: int, row: Sequence[int]) -> None:
+        known = self._hours.get(hour)
+        if known is None:
+            self._hours[hour] = list(row)
+        else:
+            known[0] += row[0]
+            known[1] += row[1]
+            known[2] += row[2]
+
+    def _add_texts(
+        self, batch: Sequence[Execution], messages: Sequence[bytes], details: Sequence[bytes | None]
+    ) -> None:
+        if any(details):
+            hashes = [crc32(detail or b"", crc32(message)) for message, detail in zip(messages, details, strict=True)]
+        else:
+            hashes = list(map(crc32, messages))
+        if min(hashes) < self._rare_limit:
+            for hashed, each in zip(hashes, batch, strict=True):
+                if hashed < self._rare_limit:
+                    self._keep_rare(hashed, (each.message, each.detail), each.duration_us)
+
+    def _keep_slowest(self, batch: Iterable[Execution]) -> None:
+        for each in batch:
+            if each.duration_us is not None and each.duration_us > self._slow_limit:
+                self._keep_slow(each.duration_us, (each.message, each.detail))
+
+    def _keep_slow(self, duration_us: int, text: _Text) -> None:
+        if _is_long(text):
+            self._keep_long(text, duration_us)
+            return
+        slowest: dict[_Text, int] = {}
+        for duration, each in (*self._slow, (duration_us, text)):
+            slowest[each] = max(duration, slowest.get(each, 0))
+        ranked = sorted(slowest.items(), key=lambda entry: (-entry[1], _sortable(entry[0])))
+        self._slow = [(duration, each) for each, duration in ranked[:SLOW_SAMPLES]]
         if len(self._slow) == SLOW_SAMPLES:
-            self.slow_limit = self._slow[-1][0]
+            # An equal one may still come before it in the order of the texts.
+            self._slow_limit = self._slow[-1][0] - 1
 
-    def _keep_spread(self, key: int, sql: str, parameters: Bound, duration_us: int | None) -> None:
-        if len(sql) > SAMPLE_CHARACTERS and self._spread:
+    def _keep_typical(self, mixed: int, at_us: int, duration_us: int, text: _Text) -> None:
+        if _is_long(text):
+            self._keep_long(text, duration_us)
             return
-        if any((entry[1], entry[2]) == (sql, parameters) for entry in self._spread):
+        first: dict[int, tuple[int, int, int, _Text]] = {}
+        for entry in (*self._typical, (mixed, at_us, duration_us, text)):
+            known = first.get(entry[0])
+            first[entry[0]] = entry if known is None else min(known, entry, key=_typical_order)
+        self._typical = sorted(first.values(), key=_typical_order)[:TYPICAL_SAMPLES]
+        if len(self._typical) == TYPICAL_SAMPLES:
+            self._typical_limit = self._typical[-1][0]
+
+    def _keep_rare(self, hashed: int, text: _Text, duration_us: int | None) -> None:
+        if _is_long(text):
+            self._keep_long(text, duration_us)
             return
-        self._spread.append((key, sql, parameters, duration_us))
-        self._spread.sort(key=lambda entry: (entry[0], entry[1]))
-        del self._spread[SPREAD_SAMPLES:]
-        if len(self._spread) == SPREAD_SAMPLES:
-            self.spread_limit = self._spread[-1][0]
+        slowest: dict[tuple[int, _Text], int | None] = {}
+        for known, each, duration in (*self._rare, (hashed, text, duration_us)):
+            slowest[known, each] = _greatest(slowest.get((known, each)), duration)
+        ranked = sorted(slowest, key=lambda key: (key[0], _sortable(key[1])))[:RARE_SAMPLES]
+        self._rare = [(known, each, slowest[known, each]) for known, each in ranked]
+        if len(self._rare) == RARE_SAMPLES:
+            self._rare_limit = self._rare[-1][0] + 1
+
+    def _keep_long(self, text: _Text, duration_us: int | None) -> None:
+        entry = crc32(text[1] or b"", crc32(text[0])), text, duration_us
+        if self._long is None or _long_order(entry) < _long_order(self._long):
+            self._long = entry
 
     def merge(self, other: "QueryTotals") -> None:
-        """Adds what another digest knows of the same query; `other` must not be used any more."""
-        for totals in (self, other):
-            totals.fold()
-            totals._count_durations()
-        self.add_summary(other._untimed + other._timed, other._timed, other._total_us, other.max_us, other.rows)
+        """Adds what another digest knows of the same query."""
+        self.fold()
+        other.fold()
+        self.add_summary(other.calls, other.timed, other.total_us, other.max_us, other.rows)
+        self.errors += other.errors
+        self.temp_files += other.temp_files
+        self.temp_bytes += other.temp_bytes
+        self.plans = [one + more for one, more in zip(self.plans, other.plans, strict=True)]
+        for user in other.users:
+            self.seen_by(user)
+        if other._tags is not None:
+            self._tags = self._tags or BoundedSums(MAX_TAG_VALUES, [0])
+            self._tags.merge(other._tags)
         for bucket, count in other._buckets.items():
             self._buckets[bucket] = self._buckets.get(bucket, 0) + count
-        self.users += other.users - (1 if other.user == self.user and other.users else 0)
-        self.user = self.user or other.user
-        self.seen_with(other.tags)
-        for duration, sql, parameters in other._slow:
-            self._keep_slow(duration, sql, parameters)
-        for key, sql, parameters, duration_us in other._spread:
-            self._keep_spread(key, sql, parameters, duration_us)
-        firsts = [at for at in (self.first_us, other.first_us) if at is not None]
-        lasts = [at for at in (self.last_us, other.last_us) if at is not None]
-        self.first_us, self.last_us = min(firsts, default=None), max(lasts, default=None)
+        for hour, row in other._hours.items():
+            self._add_hour(hour, row)
+        for duration, text in other._slow:
+            self._keep_slow(duration, text)
+        for mixed, at, duration, text in other._typical:
+            self._keep_typical(mixed, at, duration, text)
+        for hashed, text, maybe in other._rare:
+            self._keep_rare(hashed, text, maybe)
+        if other._long is not None:
+            self._keep_long(other._long[1], other._long[2])
+        self.first_us = _least(self.first_us, other.first_us)
+        self.last_us = _greatest(self.last_us, other.last_us)
 
-    @property
-    def timed(self) -> int:
-        """Executions whose duration is known."""
+    def redact(self) -> None:
+        """Drops the samples: they hold literals."""
         self.fold()
-        return self._timed + len(self._durations)
+        self._slow, self._typical, self._rare, self._long = [], [], [], None
+
+    def state(self) -> list[Any]:
+        """Everything but the identity as plain values; equal for equal contents."""
+        self.fold()
+        return [
+            [self.calls, self.timed, self.total_us, self.max_us, self.rows, self.errors],
+            [self.temp_files, self.temp_bytes, self.first_us, self.last_us],
+            list(self.users),
+            self.plans,
+            self._tags.state() if self._tags is not None else None,
+            sorted(self._buckets.items()),
+            sorted([hour, *row] for hour, row in self._hours.items()),
+            self._slow,
+            self._typical,
+            self._rare,
+            self._long,
+        ]
+
+    def restore(self, state: Sequence[Any]) -> None:
+        """Takes over what `state` told; only for one that is empty."""
+        counts, more, users, plans, tags, buckets, hours, slow, typical, rare, long = state
+        self.calls, self.timed, self.total_us, self.max_us, self.rows, self.errors = counts
+        self.temp_files, self.temp_bytes, self.first_us, self.last_us = more
+        self.users = tuple(users)
+        self.plans = list(plans)
+        if tags is not None:
+            self._tags = BoundedSums(MAX_TAG_VALUES, [0])
+            self._tags.restore(tags)
+        self._buckets = dict(buckets)
+        self._hours = {hour: list(row) for hour, *row in hours}
+        for duration, text in slow:
+            self._keep_slow(duration, _text(text))
+        for mixed, at, duration, text in typical:
+            self._keep_typical(mixed, at, duration, _text(text))
+        for hashed, text, maybe in rare:
+            self._keep_rare(hashed, _text(text), maybe)
+        if long is not None:
+            self._keep_long(_text(long[1]), long[2])
 
     def freeze(self) -> Query:
         """The query as a value."""
         self.fold()
-        self._count_durations()
         identity = self.identity
+        assert identity is not None
+        tags = self._tag_calls()
+        plans, hit, read, temp_read, temp_written = self.plans
         return Query(
-            id=identity.id,
+            id=self.id,
             sql=identity.sql,
             fingerprint=identity.fingerprint,
             database=self.database,
-            user=self.user if self.users == 1 else None,
-            calls=self._timed + self._untimed,
-            timed_calls=self._timed,
-            total_us=self._total_us,
+            user=self.users[0] if len(self.users) == 1 else None,
+            calls=self.calls,
+            timed_calls=self.timed,
+            total_us=self.total_us,
             max_us=self.max_us,
             latency=LatencySketch(dict(sorted(self._buckets.items()))),
             rows=self.rows,
             tables=identity.tables,
-            tags=dict(sorted(self.tags.items())),
+            tags={name: max(values, key=lambda value: (values[value], value)) for name, values in tags.items()},
+            tag_calls=tags,
+            hours=tuple(
+                Hour(start_us=hour * HOUR_US, calls=row[0], timed_calls=row[1], total_us=row[2])
+                for hour, row in sorted(self._hours.items())
+            ),
+            plan_totals=PlanTotals(
+                plans=plans,
+                shared_hit_blocks=hit,
+                shared_read_blocks=read,
+                temp_read_blocks=temp_read,
+                temp_written_blocks=temp_written,
+            )
+            if plans
+            else None,
+            temp_files=self.temp_files,
+            temp_bytes=self.temp_bytes,
+            errors=self.errors,
             samples=self._samples(),
             first_us=self.first_us,
             last_us=self.last_us,
         )
 
+    def _tag_calls(self) -> dict[str, dict[str, int]]:
+        tags: dict[str, dict[str, int]] = {}
+        for (name, value), (calls,) in self._tags.items() if self._tags is not None else ():
+            tags.setdefault(name or "", {})[value or ""] = calls
+        return tags
+
     def _samples(self) -> tuple[Sample, ...]:
-        slow = [
-            Sample(sql=sql, parameters=bind_values(bound), duration_us=duration) for duration, sql, bound in self._slow
-        ]
-        taken = {(sql, bound) for _, sql, bound in self._slow}
-        spread = [
-            Sample(sql=sql, parameters=bind_values(bound), duration_us=duration)
-            for _, sql, bound, duration in self._spread
-            if (sql, bound) not in taken
-        ]
-        return (*slow, *spread)
+        found: dict[_Text, int | None] = {text: duration for duration, text in self._slow}
+        for _, _, duration, text in self._typical:
+            found.setdefault(text, duration)
+        for _, text, maybe in self._rare:
+            found.setdefault(text, maybe)
+        if not found and self._long is not None:
+            found[self._long[1]] = self._long[2]
+        samples: dict[tuple[str, tuple[str | None, ...] | None], Sample] = {}
+        for (message, detail), at_most in found.items():
+            sql = decoded(message.partition(b": ")[2]).strip().rstrip("; \n\t")
+            parameters = parse_parameters(decoded(detail)) if detail is not None else None
+            samples.setdefault((sql, parameters), Sample(sql=sql, parameters=parameters, duration_us=at_most))
+        return tuple(samples.values())
 
 
-def _spread_key(event: Event) -> int:
-    """Picks samples evenly: by time and duration, by the text where neither is known."""
-    if event.at_us is None and event.duration_us is None:
-        return crc32((event.sql or "").encode("utf-8", "surrogatepass")) % _HIGHEST_KEY
-    return ((event.at_us or 0) * 31 + (event.duration_us or 0)) % _HIGHEST_KEY
+def _text(state: Sequence[Any]) -> _Text:
+    return state[0], state[1]
 
 
-def _distinct(
-    entries: list[tuple[int, str, Bound]],
-) -> list[tuple[int, str, Bound]]:
-    slowest: dict[tuple[str, Bound], int] = {}
-    for duration, sql, bound in entries:
-        slowest.setdefault((sql, bound), duration)
-    return [(duration, sql, bound) for (sql, bound), duration in slowest.items()]
+def _is_long(text: _Text) -> bool:
+    return len(text[0]) + len(text[1] or b"") > SAMPLE_BYTES
+
+
+def _sortable(text: _Text) -> tuple[bytes, bytes]:
+    return text[0], text[1] or b""
+
+
+def _typical_order(entry: tuple[int, int, int, _Text]) -> tuple[int, int, int, tuple[bytes, bytes]]:
+    return entry[0], entry[1], entry[2], _sortable(entry[3])
+
+
+def _long_order(entry: tuple[int, _Text, int | None]) -> tuple[int, tuple[bytes, bytes], int]:
+    return entry[0], _sortable(entry[1]), -(entry[2] or 0)
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return one if other is None else other if one is None else min(one, other)
+
+
+def _greatest(one: int | None, other: int | None) -> int | None:
+    return one if other is None else other if one is None else max(one, other)
 
 
 def role_of(identity: Identity) -> Role:
     """What a query means for the unit of work around it."""
+    if not identity.is_transaction_control and identity.kind != "utility":
+        return "work"
     words = identity.sql.upper().split(None, 2)
     first = words[0].rstrip(";") if words else ""
     if not identity.is_transaction_control:
-        return "noise" if identity.kind == "utility" and first in _NO_WORK else "work"
+        return "noise" if first in _NO_WORK else "work"
     if first in ("BEGIN", "START"):
         return "begin"
     if first in ("COMMIT", "END", "ABORT") or (first == "ROLLBACK" and "TO" not in words[1:2]):

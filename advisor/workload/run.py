@@ -1,0 +1,270 @@
+"""One piece of a log while it is read, and what of it is open at its two ends."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from advisor.model.execution import Context
+from advisor.sources.incidents import read_incident
+from advisor.sources.layout import Layout, open_reader
+from advisor.sources.messages import MESSAGE, root_blocks, root_rows, split_plan
+from advisor.sources.reader import Edges, Reader, read_edge
+from advisor.sources.record import Record
+from advisor.sources.sink import STEP
+from advisor.sources.tally import OVERSIZED_BYTES, Tally
+from advisor.workload.digest import Digest
+from advisor.workload.known import Known
+from advisor.workload.session import LoggedPlan, Session, SessionStream, Start, Wanted
+from advisor.workload.units import SessionUnits
+
+EDGE_US = 3_200_000
+"""Work that starts so long after the beginning of a piece has a pause before it that separates at any threshold (see
+`units`: 2.1 s), with a second for records that are written out of order."""
+
+IDLE_US = 60_000_000
+"""After a minute nothing that a session has open still matters, and it need not be remembered."""
+
+SWEEP_BLOCKS = 32
+"""Blocks between two looks for idle sessions."""
+
+MAX_STREAMS = 1 << 14
+
+FOLD_AT = 1 << 15
+"""Executions that wait to be added up: columns of many cost less than few, and so many fill a few megabytes."""
+
+_ERRORS = frozenset(("ERROR", "FATAL", "PANIC"))
+
+
+class Run:
+    """Takes what a reader reads, sessions in `sessions`, sums in the digest it belongs to.
+
+    Attributes:
+        layout: what the reader needs to know.
+        edges: bytes that cannot be read without the neighbours.
+        first_us, last_us: times of the first and of the last record; None where the log has no times.
+    """
+
+    def __init__(self, digest: Digest, layout: Layout, wanted: Wanted | None = None) -> None:
+        """`wanted` says of a record's time whether it is; None where all are."""
+        self.digest = digest
+        self.wanted = wanted
+        self.layout = layout
+        self.tally: Tally = digest.tally
+        self.reader: Reader = open_reader(layout, self, self.tally)
+        self.sessions: dict[str, Session] = {}
+        self.edges = Edges()
+        self.first_us: int | None = None
+        self.last_us: int | None = None
+        self._start = Start()
+        self._streams: dict[tuple[str, str | None, str | None, str | None], SessionStream] = {}
+        self._blocks = 0
+
+    def begins_at(self, at_us: int | None) -> None:
+        """The time of the first record."""
+        self.first_us = at_us
+        self._start.known_us = at_us + EDGE_US if at_us is not None else None
+
+    def stream(self, session: str, database: str | None, user: str | None, application: str | None) -> SessionStream:
+        """The stream of a record's head."""
+        key = (session, database, user, application)
+        known = self._streams.get(key)
+        if known is None:
+            if len(self._streams) >= MAX_STREAMS:
+                self._forget_streams()
+            of = self.session(session)
+            known = SessionStream(of, Context(*key), self.digest.recogniser(database))
+            of.streams.append(known)
+            self._streams[key] = known
+        return known
+
+    def session(self, key: str) -> Session:
+        """A session, new where it was not seen before."""
+        known = self.sessions.get(key)
+        if known is None:
+            units = SessionUnits(key, self.digest.repetitions)
+            known = self.sessions[key] = Session(key, units, start=self._start, wanted=self.wanted)
+        return known
+
+    def record(self, record: Record) -> None:
+        """A record of any kind."""
+        severity = record.severity
+        if severity == "LOG":
+            parts = MESSAGE.match(record.message)
+            assert parts is not None
+            ms, us, step, name, text = parts.groups()
+            duration = int(ms) * 1000 + int(us) if ms is not None else None
+            if step is not None and not (step == "plan" and duration is None):
+                self._step(record, step, name, duration, text)
+                return
+            if duration is not None:
+                if not text:
+                    self._stream_of(record).session.bare_duration(duration, record.at_us)
+                return
+        if self.wanted is None or self.wanted(record.at_us):
+            self._incident(record)
+
+    def _stream_of(self, record: Record) -> SessionStream:
+        return self.stream(record.session, record.database, record.user, record.application)
+
+    def _step(self, record: Record, step: str, name: str, duration: int | None, text: str) -> None:
+        stream = self._stream_of(record)
+        if step == "plan":
+            self._plan(record, stream, duration or 0, text)
+            return
+        if step in ("parse", "bind"):
+            if duration is not None:
+                stream.session.step(duration)
+            return
+        if len(text) > OVERSIZED_BYTES:
+            self.tally.oversized += 1
+            text = text[:OVERSIZED_BYTES]
+        message = f"{step}{name}: {text}".encode("utf-8", "replace")
+        known = stream.recognise(message)
+        detail = record.detail
+        bound = detail.encode("utf-8", "replace") if detail and detail[:12] in _PARAMETERS else None
+        if known is not None and known is not STEP:
+            stream.session.execution(known, record.at_us, duration, message, bound, stream.context)
+
+    def _plan(self, record: Record, stream: SessionStream, duration: int, text: str) -> None:
+        sql, parameters, plan, plan_format = split_plan(text)
+        known = self.digest.recogniser(record.database).text(sql) if sql is not None else None
+        wanted = self.wanted is None or self.wanted(record.at_us)
+        if known is not None and known.totals.identity is None:
+            known = None
+        if wanted:
+            self.digest.keep_plan(known, record, duration, plan, plan_format)
+        if known is None or sql is None:
+            return
+        if wanted:
+            known.totals.add_plan(root_blocks(plan))
+        message = f"statement: {sql}".encode("utf-8", "replace")
+        rows = root_rows(plan)
+        stream.session.plan(LoggedPlan(known, record.at_us, duration, message, stream.context, rows))
+
+    def _incident(self, record: Record) -> None:
+        incident = read_incident(record.severity, record.message, record.detail, record.sqlstate, record.context)
+        known: Known | None = None
+        if record.statement:
+            known = self.digest.recogniser(record.database).text(record.statement)
+            if known.totals.identity is None:
+                known = None
+        if record.severity in _ERRORS:
+            self._stream_of(record).session.error(known.totals if known else None)
+        elif record.message.startswith("connection authorized"):
+            self.session(record.session).begin()
+        elif record.message.startswith("disconnection: "):
+            self._end(record.session)
+        if incident is not None:
+            self.digest.add_incident(incident, record, known)
+
+    def _end(self, key: str) -> None:
+        session = self.session(key)
+        session.end()
+        if session.certain:
+            del self.sessions[key]
+            self._forget_streams()
+
+    def settle(self) -> None:
+        """A block of whole records was read: what was appended is added up."""
+        for session in self.sessions.values():
+            if session.pending:
+                self.digest.waiting += len(session.pending)
+                session.flush()
+        if self.digest.waiting >= FOLD_AT:
+            self.digest.fold()
+        self._blocks += 1
+        if self._blocks % SWEEP_BLOCKS == 0:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Lets go of sessions that were idle for long."""
+        clock = max((each.last_us for each in self.sessions.values() if each.last_us is not None), default=None)
+        if clock is None:
+            return
+        idle = [
+            key
+            for key, each in self.sessions.items()
+            if each.certain and not each.is_open and (each.last_us is None or clock - each.last_us > IDLE_US)
+        ]
+        for key in idle:
+            session = self.sessions.pop(key)
+            session.end()
+        if idle:
+            self._forget_streams()
+
+    def _forget_streams(self) -> None:
+        for session in self.sessions.values():
+            session.streams.clear()
+        self._streams.clear()
+        self.reader.forget()
+
+    def ends(self, edges: Edges) -> None:
+        """The piece is read but for its edges."""
+        self.edges = edges
+        tail = self.reader.time(edges.tail) if edges.tail else None
+        self.last_us = tail if tail is not None else self.first_us
+        self._forget_streams()
+
+    def join(self, later: "Run") -> None:
+        """Goes on with the piece that follows; `later` must not be used any more."""
+        tail, head = self.edges.tail, later.edges.head
+        if later.edges.tail is None:
+            self.edges = Edges(head=self.edges.head + (head if tail is None else b""), tail=None if tail is None else tail + head)
+            return
+        if tail is None:
+            self.edges = Edges(head=self.edges.head + head, tail=later.edges.tail)
+            self.begins_at(later.first_us)
+        else:
+            read_edge(tail + head, self.reader, self.tally)
+            self.edges = Edges(head=self.edges.head, tail=later.edges.tail)
+        for key, session in later.sessions.items():
+            mine = self.sessions.get(key)
+            if mine is None:
+                mine = self.sessions[key] = Session(
+                    key, SessionUnits(key, self.digest.repetitions), start=self._start, wanted=self.wanted
+                )
+            if session.certain:
+                mine.end()
+            mine.join(session)
+        self.last_us = later.last_us if later.last_us is not None else self.last_us
+        self._forget_streams()
+
+    def close(self) -> None:
+        """Nothing came before and nothing comes after: what is open is added up."""
+        for key, session in list(self.sessions.items()):
+            begun = Session(key, SessionUnits(key, self.digest.repetitions), wanted=self.wanted)
+            begun.begin()
+            begun.join(session)
+            self.sessions[key] = begun
+        self._forget_streams()
+        read_edge(self.edges.head, self.reader, self.tally)
+        if self.edges.tail:
+            read_edge(self.edges.tail, self.reader, self.tally)
+        self.edges = Edges()
+        for session in self.sessions.values():
+            session.finish()
+        self.sessions.clear()
+
+    def state(self) -> list[Any]:
+        """Everything that is open, as plain values."""
+        return [
+            self.layout.state(),
+            [self.edges.head, self.edges.tail],
+            [self.first_us, self.last_us],
+            [session.state() for session in self.sessions.values()],
+        ]
+
+    @classmethod
+    def restore(cls, state: Sequence[Any], digest: Digest, totals: Mapping[str, Any]) -> "Run":
+        """What `state` told, in a digest that has the queries."""
+        layout, (head, tail), (first_us, last_us), sessions = state
+        run = cls(digest, Layout.restore(layout))
+        run.edges = Edges(head=head, tail=tail)
+        run.begins_at(first_us)
+        run.last_us = last_us
+        for each in sessions:
+            session = Session.restore(each, totals, digest.repetitions)
+            run.sessions[session.key] = session
+        return run
+
+
+_PARAMETERS = frozenset(("Parameters: ", "parameters: "))
