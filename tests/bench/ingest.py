@@ -43,7 +43,7 @@ RECORD_START = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one process spent on `size_bytes` of log. `statements` are None where it does not count them."""
+    """What one process spent on `size_bytes` of log. Counts are None where it does not count them."""
 
     size_bytes: int
     cpu_s: float
@@ -51,6 +51,7 @@ class Run:
     peak_mib: float | None
     statements: int | None = None
     coverage: float | None = None
+    rows: int | None = None
 
     @property
     def speed(self) -> float:
@@ -86,7 +87,6 @@ def parser(python: str, name: str, path: Path, threads: int, *, whole: bool) -> 
     found = answer([python, script, name, path, str(threads), *(["all"] if whole else [])])
     if found is None:
         return None
-    found.pop("rows")
     return Run(size_bytes=path.stat().st_size, **found)
 
 
@@ -195,6 +195,9 @@ def compare_speed(path: Path, folder: Path, python: str, repeat: int, head_megab
         print(f"  ours / pgBadger: {megabytes:.1f} in MB, {statements:.1f} in statements per CPU-second")
     for name, run in sorted(found.items(), key=lambda item: -item[1].speed):
         row(name, run, (mine.statements or 0) / mine.size_bytes)
+    counts = {run.rows for run in found.values()}
+    if len(counts) > 1:
+        print(f"  The parsers do not agree on the number of rows: {sorted(counts, key=str)}")
     for word in ("needed", "all") if found else ():
         name, fastest = max(((n, run) for n, run in found.items() if f", {word} " in n), key=lambda item: item[1].speed)
         print(f"  ours / fastest with {word} fields ({name}): {mine.speed / fastest.speed:.1%}")
