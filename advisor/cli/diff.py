@@ -20,10 +20,12 @@ FailOn = Literal["slower", "never"]
 @click.command("diff", cls=PairedCommand)
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-@option("--advice", metavar="REPORT", help="Did it help? What analyze --format json wrote for OLD.")
-@option("--format", "formats", type=click.Choice(["text", "json"]), multiple=True, help="Output format; default text.")
-@option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the format to FILE, in pairs.")
-@option(
+@click.option("--advice", metavar="REPORT", help="Did it help? What analyze --format json wrote for OLD.")
+@click.option(
+    "--format", "formats", type=click.Choice(["text", "json"]), multiple=True, help="Output format; default text."
+)
+@click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the format to FILE, in pairs.")
+@click.option(
     "--min-calls",
     type=click.IntRange(2),
     metavar="N",
@@ -31,10 +33,10 @@ FailOn = Literal["slower", "never"]
     show_default=True,
     help="Calls a query needs in each input to be compared.",
 )
-@option("--top", type=click.IntRange(1), metavar="N", help="Queries of each kind in the text.")
+@click.option("--top", type=click.IntRange(1), metavar="N", help="Queries of each kind in the text.")
 @option("--min-coverage", type=click.IntRange(0, 100), metavar="PERCENT", default=90, help="Of a log to understand.")
 @option("--prefix", metavar="P", help="The logs' log_line_prefix, where it is not found out.")
-@option(
+@click.option(
     "--fail-on",
     type=click.Choice(["slower", "never"]),
     default="never",

@@ -93,13 +93,13 @@ def _common(common: Common) -> Iterator[str]:
         yield ""
         text = (
             f"Everything is {_times(common.time)} {_word(common.time)}: {common.agreeing} of {common.compared} queries"
-            " moved together. That is the load, the machine or a setting rather than a query; queries below changed beyond"
-            " it."
+            " moved together. That is the load, the machine or a setting rather than a query; queries below"
+            " changed beyond it."
         )
         yield from _wrapped(text, hanging="  ")
     elif common.time is not None:
         yield ""
-        text = f"All queries in common: {_times(common.time)} {_word(common.time)}, within chance."
+        text = f"All queries in common: {_times(common.time)} {_word(common.time)}, which is within chance."
         yield from _wrapped(text, hanging="  ")
     if common.calls is not None and common.calls_changed:
         yield ""

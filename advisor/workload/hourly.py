@@ -203,20 +203,21 @@ def _scatter(pairs: Sequence[Timed]) -> float | None:
     return spread([pair.log_ratio for pair in pairs]) ** 2 / 2
 
 
-def _felt(*pair: _Side) -> tuple[_Side, ...]:
+def _felt(old: _Side, new: _Side) -> tuple[_Side, _Side]:
     """The hours' levels as this query feels them: a ridge regression of its movements on them, within each side."""
     across = along = rest = 0.0
-    for side, levels in pair:
+    for side, levels in (old, new):
         centre = _mean_level(side, levels)
         for point, move in _movements(side, levels):
             level = levels.get(point.start_us, 0.0) - centre
             across += point.calls * level * move
             along += point.calls * level**2
             rest += point.calls * move**2
-    hours = sum(1 / _squared_weights(side) for side, _ in pair if side)
+    hours = sum(1 / _squared_weights(side) for side, _ in (old, new) if side)
     drawn = along + rest / max(hours, 1.0) / SENSITIVITY_VARIANCE
     factor = 1 + across / drawn if drawn > 0 else 1.0
-    return tuple((side, {start: factor * level for start, level in levels.items()}) for side, levels in pair)
+    scaled = [(side, {start: factor * level for start, level in levels.items()}) for side, levels in (old, new)]
+    return scaled[0], scaled[1]
 
 
 def _movements(side: Sequence[HourPoint], levels: Mapping[int, float]) -> list[tuple[HourPoint, float]]:
