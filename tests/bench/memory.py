@@ -13,7 +13,7 @@ TIMES = (1, 10, 30)
 
 _HEAD = (
     "2026-11-21 18:{minute:02d}:{second:02d}.{millisecond:03d} UTC [{pid}] app@shop/web "
-    "LOG:  duration: 0.{pid} ms  statement: "
+    "LOG:  duration: 0.{millisecond:03d} ms  statement: "
 )
 
 
