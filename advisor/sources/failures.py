@@ -22,6 +22,12 @@ _VARIABLE = re.compile(
 """Names of the schema (group 1) stay: they are few and say what failed. A column that does not exist goes: where
 somebody wrote a text in double quotes, it is that text."""
 
+_POSITION = re.compile(r" at character \d+\Z")
+"""The stderr log has the position of an error in its statement behind the message; csvlog and jsonlog beside it
+(`elog.c`, `send_message_to_server_log`)."""
+
+_POSITION_CHARACTERS = 24
+
 _RAISED = re.compile(r"PL/pgSQL function [^\n]* at RAISE(?:\n|$)")
 _CONTEXT_TABLE = re.compile(r'automatic (?:vacuum|analyze) of table "([^"\n]*)"')
 _CONTEXT_RELATION = re.compile(r'\btuple \(\d+,\d+\) in relation "([^"\n]*)"')
@@ -101,13 +107,16 @@ _STATES: dict[str, str] = {
     "the database system is starting up": "57P03",
     "the database system is shutting down": "57P03",
     "the database system is in recovery mode": "57P03",
+    "the database system is not accepting connections": "57P03",
+    "the database system is not yet accepting connections": "57P03",
+    'too many connections for role "…"': "53300",
+    'too many connections for database "…"': "53300",
     'password authentication failed for user "…"': "28P01",
     'database "…" does not exist': "3D000",
     'column "…" does not exist': "42703",
     'syntax error at or near "…"': "42601",
     "syntax error at end of input": "42601",
     'unterminated quoted string at or near "…"': "42601",
-    'missing FROM-clause entry for table "…"': "42P01",
     "value too long for type character varying(N)": "22001",
     "value too long for type character(N)": "22001",
 }
@@ -124,6 +133,7 @@ _STATE_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r'conflicting key value violates exclusion constraint "[^"]*"', "23P01"),
         (r'invalid input syntax for (?:type )?(?:integer|bigint|smallint|numeric|uuid|boolean): "…"', "22P02"),
         (r'relation "[^"]*" does not exist', "42P01"),
+        (r'missing FROM-clause entry for table "[^"]*"', "42P01"),
         (r'relation "[^"]*" already exists', "42P07"),
         (r'column "[^"]*" of relation "[^"]*" does not exist', "42703"),
         (r"function [^\" ]+\([^\"]*\) does not exist", "42883"),
@@ -150,7 +160,8 @@ def message_class(message: str) -> str:
 
     Names of relations, constraints and the like stay: `duplicate key value violates unique constraint "orders_pkey"`.
     """
-    text = message[:MESSAGE_CHARACTERS].partition("\n")[0]
+    text = _POSITION.sub("", message[-_POSITION_CHARACTERS:], count=1)
+    text = (message[:-_POSITION_CHARACTERS] + text)[:MESSAGE_CHARACTERS].partition("\n")[0]
     return _VARIABLE.sub(_masked, text).strip()
 
 

@@ -103,7 +103,10 @@ def _disconnection(message: str, _: str | None, __: str | None) -> Incident | No
 _LOCK_WAIT = re.compile(
     r"process (\d+) (still waiting for|acquired|failed to acquire|detected deadlock while waiting for|avoided deadlock"
     r" for|could not obtain) (\w+) on (.+?)(?: by rearranging queue order)?(?: after (\d+)\.(\d{3}) ms)?"
+    r"(?: at character \d+)?"
 )
+"""In the stderr log the position of the relation in the statement may follow, as that of an error does."""
+
 _STAGES: dict[str, LockStage] = {
     "still waiting for": "waiting",
     "acquired": "acquired",

@@ -80,6 +80,9 @@ def test_sessions(message: str, expected: object) -> None:
          "reordered", "ShareLock", "transaction", 1_001_000),
         ("process 71 failed to acquire ShareLock on transaction 734 after 1001.000 ms", "failed", "ShareLock",
          "transaction", 1_001_000),
+        # The stderr log has the position, too, while a statement is being parsed.
+        ("process 71 still waiting for RowShareLock on relation 16385 of database 16384 after 9.000 ms at character 15",
+         "waiting", "RowShareLock", "relation", 9_000),
         # 18, log_lock_failures
         ("process 71 could not obtain ShareLock on relation 16385 of database 16384", "not_obtained", "ShareLock",
          "relation", None),
@@ -93,6 +96,7 @@ def test_lock_waits(message: str, stage: str, mode: str, target: str, waited_us:
     assert found.object.startswith(("tra", "rel", "tup", "pag", "ext", "vir", "adv"))
     assert " after " not in found.object
     assert " by " not in found.object
+    assert " at " not in found.object
 
 
 @pytest.mark.parametrize(
@@ -433,6 +437,8 @@ def test_a_raise_exception_is_an_error_and_nothing_more() -> None:
         ("no row b3d9a1c2-1111-4222-8333-444455556666 here", "no row N here"),
         ("function md5(int4) does not exist", None),
         ("first line 1\nsecond line", "first line N"),
+        ('syntax error at or near "FORM" at character 10', 'syntax error at or near "…"'),
+        ("x" * 290 + " at character 1234", "x" * 290),
         ('unterminated quoted string at or near "\'secret', 'unterminated quoted string at or near "…"'),
     ],
 )  # fmt: skip
