@@ -91,14 +91,14 @@ def test_both_formats_at_once(advisor: Command, logs: tuple[Path, Path]) -> None
 
 def report(advisor: Command, query: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Path:
     """As much of a report as is read."""
-    measured = {"cost": None, "ms": None, "buffers": None}
+    measured: dict[str, Any] = {"cost": None, "ms": None, "buffers": None}
     recommendation = {
         "id": "R1",
         "kind": "create_index",
         "statements": [f"CREATE INDEX CONCURRENTLY t{SLOWER}_id_idx ON t{SLOWER} (id)"],
         "rewritten_sql": None,
         "findings": ["key"],
-        "verdict": {"per_query": [{"query": query, "before": measured | before, "after": measured | after}]},
+        "verdict": {"per_query": [{"query": query, "before": measured | {**before}, "after": measured | {**after}}]},
     }
     path = advisor.home / "report.json"
     finding = {"key": "key", "subject": {"queries": [query]}}
