@@ -57,6 +57,7 @@ _PARAMETER = re.compile(rb'\{"ParamRef":\{(?:"number":(\d+))?\}\}')
 _COUNTING = (b'"typmods":[', b'{"SortBy":{"node":')
 """What stands before a constant whose value counts."""
 _POSITIONAL = re.compile(rb'"(?:groupClause|distinctClause|content)":\[')
+_POSITIONAL_NAMES = (b'"groupClause":', b'"distinctClause":', b'"content":')
 _ROW = b'{"RowExpr":{"args":['
 _POSITION = re.compile(rb'[\[,]\{"A_Const":\{"ival"')
 
@@ -111,7 +112,7 @@ def jumble(tree: bytes) -> tuple[bytes, list[int], list[str]]:
     Returns the bytes, the places (counted in UTF-8 bytes) of the constants whose values are not in them, and the
     kinds of the statements as `parsenodes.h` names them.
     """
-    starts = list(_STATEMENT.finditer(tree))
+    starts = list(_STATEMENT.finditer(tree, 0, 64 if tree.count(b'{"stmt":') == 1 else len(tree)))
     kinds = [match[1] for match in starts]
     places: list[int] = []
     if _QUERIES.issuperset(kinds):
@@ -175,6 +176,8 @@ def _without_constants(tree: bytes, places: list[int]) -> bytes:
 
 def _positions(tree: bytes) -> Collection[int]:
     """Where the integers stand that are numbers of output columns, but for those of ORDER BY."""
+    if not any(name in tree for name in _POSITIONAL_NAMES):
+        return ()
     first = _POSITIONAL.search(tree)
     if first is None or _POSITION.search(tree, first.start()) is None:
         return ()
