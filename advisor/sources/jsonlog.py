@@ -176,9 +176,7 @@ class JsonReader:
         if session is None:
             session = str(get("pid") or "")
         head = (at, session, database, user, application)
-        self._sink.record(
-            Record._make((*head, severity or "", message or "", detail, statement, sqlstate, context))
-        )
+        self._sink.record(Record._make((*head, severity or "", message or "", detail, statement, sqlstate, context)))
         return True
 
 

@@ -5,11 +5,11 @@ Source: `src/backend/tcop/postgres.c` (check_log_duration, errdetail_params), `c
 
 import re
 from calendar import timegm
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
 import orjson
-
 
 PlanFormat = Literal["text", "json", "xml", "yaml"]
 
@@ -65,6 +65,12 @@ def parse_parameters(detail: str) -> tuple[str | None, ...] | None:
     if "''" in detail:
         found = tuple([value.replace("''", "'") if value else value for value in found])
     return found or None
+
+
+def parameters_text(parameters: Sequence[str | None]) -> str:
+    """Bind values as the server writes them into a DETAIL; what `parse_parameters` reads."""
+    values = ("NULL" if value is None else "'" + value.replace("'", "''") + "'" for value in parameters)
+    return "Parameters: " + ", ".join(f"${number} = {value}" for number, value in enumerate(values, 1))
 
 
 @lru_cache(maxsize=4096)

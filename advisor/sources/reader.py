@@ -46,9 +46,7 @@ class Edges:
     tail: bytes | None = None
 
 
-def read_piece(
-    blocks: Iterable[bytes], reader: Reader, tally: Tally, begins_at: Callable[[int | None], None]
-) -> Edges:
+def read_piece(blocks: Iterable[bytes], reader: Reader, tally: Tally, begins_at: Callable[[int | None], None]) -> Edges:
     """Reads a piece but for its edges, whose bytes are not counted yet; memory stays flat whatever it holds.
 
     `begins_at` is told the time of the first record before that is read.

@@ -28,11 +28,16 @@ class Stream(Protocol):
         append: takes an `Execution`; so does `known.totals.append`, and both want it.
     """
 
-    context: Context
-    shapes: Mapping[bytes, Any]
-    texts: Mapping[bytes, Any]
-    busy: bool
-    append: Callable[[Any], None]
+    @property
+    def context(self) -> Context: ...
+    @property
+    def shapes(self) -> Mapping[bytes, Any]: ...
+    @property
+    def texts(self) -> Mapping[bytes, Any]: ...
+    @property
+    def busy(self) -> bool: ...
+    @property
+    def append(self) -> Callable[[Any], None]: ...
 
     def recognise(self, message: bytes) -> Any:
         """What a message (`statement: SELECT 1`) is: a `Known`, `STEP`, or None where it is neither."""

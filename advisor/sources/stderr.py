@@ -101,7 +101,7 @@ class StderrReader:
             part = _PARTS.get(severity)
             if part is not None:
                 if record is not None:
-                    record = record._replace(**{part: body})
+                    record = _with_part(record, part, body)
                 continue
             if record is not None:
                 self._sink.record(record)
@@ -131,6 +131,12 @@ class StderrReader:
             return round(float(epoch) * 1_000_000) if epoch else None
         base = second_us(second, zone) if zone else None
         return base + int(fraction or 0) * 1000 if base is not None else None
+
+
+def _with_part(record: Record, part: str, text: str) -> Record:
+    if part == "detail":
+        return record._replace(detail=text)
+    return record._replace(statement=text) if part == "statement" else record._replace(context=text)
 
 
 def _marks(language: Language | None) -> Mapping[str, str]:

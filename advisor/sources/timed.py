@@ -93,9 +93,7 @@ class _Heads(dict[bytes, "_Head | None"]):
             return None
         fields = {name: value.decode("utf-8", "replace") for name, value in found.groupdict().items() if value}
         get = fields.get
-        stream = self._sink.stream(
-            get("session") or get("pid") or "", get("database"), get("user"), get("application")
-        )
+        stream = self._sink.stream(get("session") or get("pid") or "", get("database"), get("user"), get("application"))
         head = stream, get("zone") or ""
         if self._remembered:
             if len(self) >= self._remembered:
@@ -137,6 +135,7 @@ class TimedReader:
         build, execution = tuple.__new__, Execution
         head, at, next_at = b"", 0, 0
         found: _Head | None = None
+        next_found: _Head | None
         carried = b""
         for piece in data.split(_MARK):
             body, _, following = piece.rpartition(b"\n")
@@ -171,9 +170,7 @@ class TimedReader:
                 known = None
             else:
                 known = (
-                    stream.shapes.get(message.translate(ZERO))
-                    or stream.texts.get(message)
-                    or stream.recognise(message)
+                    stream.shapes.get(message.translate(ZERO)) or stream.texts.get(message) or stream.recognise(message)
                 )
             if known is None:
                 rest(head + _MARK + body + b"\n")

@@ -6,12 +6,12 @@ log is the sum of the digests of its pieces, however it is cut.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import AdvisorError
 from advisor.model.incident import Incident
-from advisor.model.workload import Coverage, InputFile, Query, QueryPlan, Workload
+from advisor.model.workload import Coverage, InputFile, QueryPlan, Workload
 from advisor.plans.parse import parse_plans
 from advisor.sources.record import Record
 from advisor.sources.tally import Tally
@@ -19,6 +19,7 @@ from advisor.sql.identify import Identity
 from advisor.workload.incidents import IncidentTotals
 from advisor.workload.kept_plans import KeptPlans
 from advisor.workload.known import Known
+from advisor.workload.named import Named, named
 from advisor.workload.recognise import Recogniser
 from advisor.workload.repetition import Repetitions
 from advisor.workload.totals import QueryTotals
@@ -99,9 +100,7 @@ class Digest:
         self.happened += 1
         self.incidents.add(incident, record.at_us, query_id, record.database, record.user)
 
-    def keep_plan(
-        self, known: Known | None, record: Record, duration_us: int | None, plan: str, plan_format: str
-    ) -> None:
+    def keep_plan(self, known: Known | None, record: Record, duration_us: int | None, plan: str) -> None:
         """A plan in a log."""
         query_id = known.totals.id if known is not None else None
         self.plans.add(query_id, record.at_us, duration_us, plan)
@@ -174,11 +173,11 @@ class Digest:
         """Everything as plain values."""
         self.fold()
         return {
-            "inputs": [astuple(each) for each in self.inputs],
+            "inputs": [asdict(each) for each in self.inputs],
             "warnings": list(self._warnings),
             "tally": self.tally.state(),
             "queries": [
-                [astuple(identity), totals.database, totals.state()]
+                [list(astuple(named(identity))), totals.database, totals.state()]
                 for totals in self._queries.values()
                 if (identity := totals.identity) is not None
             ],
@@ -194,12 +193,20 @@ class Digest:
         """Adds what another digest's `state` told, in any order."""
         from advisor.workload.run import Run
 
-        self.inputs += [InputFile(*each) for each in state["inputs"]]
+        self.inputs += [InputFile(**each) for each in state["inputs"]]
         for warning in state["warnings"]:
             self.warn(warning)
         self.tally.merge(Tally.restore(state["tally"]))
-        for parts, database, totals in state["queries"]:
-            self._add_totals(Identity(*parts), database, totals)
+        for (query_id, kind, control, fingerprint, sql, tables), database, totals in state["queries"]:
+            kept = Named(
+                id=query_id,
+                kind=kind,
+                is_transaction_control=control,
+                fingerprint=fingerprint,
+                sql=sql,
+                tables=tuple(tables),
+            )
+            self._add_totals(kept, database, totals)
         for name, calls in state["uncounted"]:
             self._totals(None, name, None).calls += calls
         self.repetitions.merge(Repetitions.restore(state["repetitions"]))
@@ -209,7 +216,7 @@ class Digest:
         for run in state["runs"]:
             self.runs.append(Run.restore(run, self, self._queries))
 
-    def _add_totals(self, identity: Identity, database: str | None, state: Sequence[Any]) -> None:
+    def _add_totals(self, identity: Named, database: str | None, state: Sequence[Any]) -> None:
         known = self._queries.get(identity.id)
         more = QueryTotals(identity, database, identity.id)
         more.restore(state)

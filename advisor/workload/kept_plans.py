@@ -88,7 +88,11 @@ class KeptPlans:
             try:
                 plans = parse_plans(text)
             except AdvisorError as error:
-                warn(f"{source}: a plan could not be read: {error.what}" if source else f"A plan could not be read: {error.what}")
+                warn(
+                    f"{source}: a plan could not be read: {error.what}"
+                    if source
+                    else f"A plan could not be read: {error.what}"
+                )
                 continue
             for plan in plans:
                 yield QueryPlan(plan=plan, query_id=query_id, duration_us=duration or None, source=source)

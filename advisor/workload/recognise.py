@@ -15,7 +15,7 @@ from advisor.sources.text import decoded
 from advisor.sql.comments import comment_tags, comment_text, split_comments
 from advisor.sql.identify import Identity, identify
 from advisor.workload.known import Known
-from advisor.workload.skeleton import has_comment, literals, replace_literals, skeleton, without_strings, zeroed
+from advisor.workload.skeleton import has_comment, literal_spans, literals, skeleton, without_strings, zeroed
 from advisor.workload.totals import QueryTotals
 
 RECENT_TEXTS = 4096
@@ -30,8 +30,8 @@ MAX_SHAPES = 1 << 16
 MAX_SKELETONS = 1 << 18
 """Skeletons remembered, 16 bytes each; generated texts (a new column list each time) must not fill the memory."""
 
-MAX_PROBED_LITERALS = 64
-"""Literals tried one by one for their meaning; a statement with more and a meaning in one is told by its text."""
+MAX_SIGNIFICANT = 64
+"""A statement with more literals whose value matters is told by its text."""
 
 FAILURES_BELIEVED = 8
 """Texts of one skeleton that did not parse, after which the next ones are not tried."""
@@ -195,7 +195,7 @@ class Recogniser:
             return known, varies
         if key in self._significant:
             positions = self._significant[key]
-            if positions is None:
+            if positions is None or len(positions) > MAX_SIGNIFICANT:
                 return self._by_text(sql), False
             values = literals(sql)
             key = _hash("\2".join((shape, *(values[position] for position in positions))))
@@ -215,13 +215,13 @@ class Recogniser:
                 self._failures.clear()
             return self.unparsed, False
         known = self._of(identity, sql)
-        positions = _significant_literals(sql, identity, self._database)
+        positions = _significant_literals(sql, identity)
         if positions == ():
             return self._remember(key, known), varies
         if len(self._significant) >= MAX_SKELETONS:
             self._significant.clear()
         self._significant[key] = positions
-        if positions is None:
+        if positions is None or len(positions) > MAX_SIGNIFICANT:
             return known, False
         values = literals(sql)
         told = _hash("\2".join((shape, *(values[position] for position in positions))))
@@ -261,44 +261,20 @@ def _split_trace(tags: Mapping[str, str]) -> tuple[Mapping[str, str], str | None
     return {name: value for name, value in tags.items() if name not in _VARYING_TAGS}, trace
 
 
-def _significant_literals(sql: str, identity: Identity, database: str | None) -> tuple[int, ...] | None:
-    """Positions of the literals whose value is part of the identity; None where only the whole text tells.
+def _significant_literals(sql: str, identity: Identity) -> tuple[int, ...] | None:
+    """Positions, among the text's `literals`, of those whose value is part of the identity.
 
-    Tried, not reasoned: each literal is given other values, and the identity must stay.
+    None where only the whole text tells: one of them is not among the literals (a dollar quote within a comment).
     """
-    values = literals(sql)
-    if not values or all(_same(sql, list(map(vary, values)), identity, database) for vary in _VARIATIONS):
+    if not identity.significant:
         return ()
-    if len(values) > MAX_PROBED_LITERALS:
-        return None
+    data = sql.encode("utf-8", "replace")
+    spans = literal_spans(sql)
     found = []
-    for position, value in enumerate(values):
-        for vary in _VARIATIONS:
-            if not _same(sql, [*values[:position], vary(value), *values[position + 1 :]], identity, database):
-                found.append(position)
-                break
-    return tuple(found) or None
-
-
-def _same(sql: str, values: list[str], identity: Identity, database: str | None) -> bool:
-    try:
-        return identify(replace_literals(sql, values), database).id == identity.id
-    except SqlError:
-        return False
-
-
-def _small(value: str) -> str:
-    return "7" if value.isdigit() else _longer(value)
-
-
-def _shifted(value: str) -> str:
-    return value.translate(_NEXT_DIGIT) if value.isdigit() else _longer(value)
-
-
-def _longer(value: str) -> str:
-    end = -1 if value.endswith("'") else value.rfind("$", 0, -1)
-    return f"{value[:end]}x{value[end:]}"
-
-
-_NEXT_DIGIT = str.maketrans("0123456789", "1234567892")
-_VARIATIONS: tuple[Callable[[str], str], ...] = (_small, _shifted)
+    for start, end in identity.significant:
+        first, last = len(data[:start].decode("utf-8", "ignore")), len(data[:end].decode("utf-8", "ignore"))
+        met = [position for position, (left, right) in enumerate(spans) if left < last and first < right]
+        if not met:
+            return None
+        found += met
+    return tuple(sorted(set(found)))

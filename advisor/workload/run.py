@@ -6,7 +6,7 @@ from typing import Any
 from advisor.model.execution import Context
 from advisor.sources.incidents import read_incident
 from advisor.sources.layout import Layout, open_reader
-from advisor.sources.messages import MESSAGE, root_blocks, root_rows, split_plan
+from advisor.sources.messages import MESSAGE, parameters_text, root_blocks, root_rows, split_plan
 from advisor.sources.reader import Edges, Reader, read_edge
 from advisor.sources.record import Record
 from advisor.sources.sink import STEP
@@ -125,20 +125,21 @@ class Run:
             stream.session.execution(known, record.at_us, duration, message, bound, stream.context)
 
     def _plan(self, record: Record, stream: SessionStream, duration: int, text: str) -> None:
-        sql, parameters, plan, plan_format = split_plan(text)
+        sql, parameters, plan, _ = split_plan(text)
         known = self.digest.recogniser(record.database).text(sql) if sql is not None else None
         wanted = self.wanted is None or self.wanted(record.at_us)
         if known is not None and known.totals.identity is None:
             known = None
         if wanted:
-            self.digest.keep_plan(known, record, duration, plan, plan_format)
+            self.digest.keep_plan(known, record, duration, plan)
         if known is None or sql is None:
             return
         if wanted:
             known.totals.add_plan(root_blocks(plan))
         message = f"statement: {sql}".encode("utf-8", "replace")
+        bound = parameters_text(parameters).encode("utf-8", "replace") if parameters else None
         rows = root_rows(plan)
-        stream.session.plan(LoggedPlan(known, record.at_us, duration, message, stream.context, rows))
+        stream.session.plan(LoggedPlan(known, record.at_us, duration, message, bound, stream.context, rows))
 
     def _incident(self, record: Record) -> None:
         incident = read_incident(record.severity, record.message, record.detail, record.sqlstate, record.context)
@@ -208,7 +209,9 @@ class Run:
         """Goes on with the piece that follows; `later` must not be used any more."""
         tail, head = self.edges.tail, later.edges.head
         if later.edges.tail is None:
-            self.edges = Edges(head=self.edges.head + (head if tail is None else b""), tail=None if tail is None else tail + head)
+            self.edges = Edges(
+                head=self.edges.head + (head if tail is None else b""), tail=None if tail is None else tail + head
+            )
             return
         if tail is None:
             self.edges = Edges(head=self.edges.head + head, tail=later.edges.tail)

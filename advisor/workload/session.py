@@ -32,6 +32,7 @@ class LoggedPlan(NamedTuple):
     at_us: int | None
     duration_us: int
     message: bytes
+    detail: bytes | None
     context: Context
     rows: int | None
 
@@ -261,12 +262,21 @@ class Session:
         self.flush()
         held = [[name, [_plain(each) for each in arguments]] for name, arguments in self.held]
         plans = [_plain(plan) for plan in self._plans]
-        return [self.key, self.settled, held, _plain(self._open), self._steps, self._steps_us, plans, self.units.state()]
+        return [
+            self.key,
+            self.settled,
+            held,
+            _plain(self._open),
+            self._steps,
+            self._steps_us,
+            plans,
+            self.units.state(),
+        ]
 
     @classmethod
     def restore(cls, state: Sequence[Any], totals: Mapping[str, Any], sink: Repetitions) -> "Session":
         """What `state` told; queries by their id."""
-        key, settled, held, unfinished, steps, steps_us, plans, units = state
+        key, settled, held, (unfinished, steps, steps_us, plans), units = state
         session = cls(key, SessionUnits.restore(key, units, sink))
         session.settled = settled
         session.held = [(name, tuple(_rich(each, totals) for each in arguments)) for name, arguments in held]
@@ -289,7 +299,7 @@ class Session:
         if at_us is None or self._start.known_us is None:
             return False
         steps_us = sum(arguments[0] for name, arguments in self.held if name == "step")
-        return at_us - (duration_us or 0) - steps_us > self._start.known_us
+        return at_us - (duration_us or 0) - int(steps_us) > self._start.known_us
 
     def _begin_with_held(self) -> None:
         held, self.held = self.held, []
@@ -334,7 +344,7 @@ class Session:
 
     def _count(self, plan: LoggedPlan) -> None:
         """An execution that is known by its plan only."""
-        self._append(Execution(plan.known, plan.at_us, plan.duration_us, plan.message, None, plan.context, plan.rows))
+        self._append(Execution(*plan))
 
 
 def _plain(value: Any) -> Any:

@@ -112,10 +112,9 @@ def literals(sql: str) -> list[str]:
     return [found[0] for found in _TOKEN.finditer(sql) if not found["keep"] and not found["comment"]]
 
 
-def replace_literals(sql: str, values: list[str]) -> str:
-    """The text with its literals replaced, in order."""
-    queue = iter(values)
-    return _TOKEN.sub(lambda found: found[0] if found["keep"] or found["comment"] else next(queue), sql)
+def literal_spans(sql: str) -> list[tuple[int, int]]:
+    """Where they stand."""
+    return [found.span() for found in _TOKEN.finditer(sql) if not found["keep"] and not found["comment"]]
 
 
 def _tokenised(sql: str) -> str | None:

@@ -1,45 +1,24 @@
 """What is summed up for one query while a log is read: small, mergeable, and independent of the order of calls."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
-from zlib import crc32
 
 from advisor.model.execution import Execution
 from advisor.model.sketch import LatencySketch, bucket_of
-from advisor.model.workload import Hour, PlanTotals, Query, Sample
-from advisor.sources.messages import parse_parameters
-from advisor.sources.text import decoded
+from advisor.model.workload import Hour, PlanTotals, Query
 from advisor.sql.identify import Identity
 from advisor.workload.bounded import BoundedSums
-
-SLOW_SAMPLES = 3
-TYPICAL_SAMPLES = 3
-RARE_SAMPLES = 2
-"""Together at most 8 samples: the slowest executions, some picked evenly over the executions by a hash of the time,
-and some picked evenly over the distinct texts by a hash of the text, where a rare value is as likely as a common one."""
-
-SAMPLE_BYTES = 100_000
-"""Longer texts are kept as samples only where there is no other: eight of them per query would fill the memory."""
+from advisor.workload.named import Named
+from advisor.workload.samples import Samples
 
 MAX_TAG_VALUES = 64
 """Names and values of a query's tags that are kept."""
 
 HOUR_US = 3_600_000_000
-_TICK_BITS = 17
-"""Times are hashed by ticks of 131 ms: of a tick the first execution stands for all."""
-
-_MIX = 2_654_435_761
-"""A prime near 2**32 over the golden ratio (Knuth, "The Art of Computer Programming", vol. 3, 6.4)."""
-
-_ALL = 1 << 32
-
 Role = Literal["work", "begin", "end", "noise"]
 
 _NO_WORK = ("SET", "SHOW", "RESET", "DISCARD", "DEALLOCATE", "SAVEPOINT", "RELEASE", "LISTEN", "UNLISTEN", "CLOSE")
-
-_Text = tuple[bytes, bytes | None]
-"""A message and its bind values, as logged."""
 
 
 class QueryTotals:
@@ -49,12 +28,12 @@ class QueryTotals:
     """
 
     __slots__ = (
-        *("_batch", "_buckets", "_hours", "_long", "_rare", "_rare_limit", "_slow", "_slow_limit", "_tags"),
-        *("_typical", "_typical_limit", "append", "calls", "database", "errors", "first_us", "id", "identity"),
-        *("last_us", "max_us", "plans", "role", "rows", "temp_bytes", "temp_files", "timed", "total_us", "users"),
+        *("_batch", "_buckets", "_hours", "_samples", "_tags", "append", "calls", "database", "errors", "first_us"),
+        *("id", "identity", "last_us", "max_us", "plans", "role", "rows", "temp_bytes", "temp_files", "timed"),
+        *("total_us", "users"),
     )
 
-    def __init__(self, identity: Identity | None, database: str | None, query_id: str) -> None:
+    def __init__(self, identity: Identity | Named | None, database: str | None, query_id: str) -> None:
         self.id = query_id
         self.identity = identity
         self.database = database
@@ -71,13 +50,7 @@ class QueryTotals:
         self._tags: BoundedSums | None = None
         self._buckets: dict[int, int] = {}
         self._hours: dict[int, list[int]] = {}
-        self._slow: list[tuple[int, _Text]] = []
-        self._slow_limit = -1
-        self._typical: list[tuple[int, int, int, _Text]] = []
-        self._typical_limit = _ALL
-        self._rare: list[tuple[int, _Text, int | None]] = []
-        self._rare_limit = _ALL
-        self._long: tuple[int, _Text, int | None] | None = None
+        self._samples = Samples()
 
     def add_summary(self, calls: int, timed: int, total_us: int, max_us: int | None, rows: int | None) -> None:
         """Calls of which only the sums are known (`-- calls: N`, `pg_stat_statements`)."""
@@ -101,8 +74,7 @@ class QueryTotals:
         self.calls += calls
         if tags:
             self.seen_with(tags, calls)
-        text = f"statement: {sql}".encode("utf-8", "replace"), None
-        self._keep_rare(crc32(text[0]), text, None)
+        self._samples.add_text(f"statement: {sql}".encode("utf-8", "replace"))
 
     def seen_by(self, user: str | None) -> None:
         """Notes who ran it; of several users two are kept, which is enough to know that there is not one."""
@@ -128,10 +100,10 @@ class QueryTotals:
                 durations = tuple([duration for duration in durations if duration is not None])
             if durations:
                 self._add_durations(durations)
-                if max(durations) > self._slow_limit:
-                    self._keep_slowest(batch)
+                if max(durations) > self._samples.slow_limit:
+                    self._samples.add_slow(batch)
             self._add_times(batch, times)
-            self._add_texts(batch, messages, details)
+            self._samples.add_rare(batch, messages, details)
             for context in set(contexts):
                 self.seen_by(context.user)
             for each in known:
@@ -165,14 +137,7 @@ class QueryTotals:
                 if each.at_us is not None:
                     timed_one = each.duration_us is not None
                     self._add_hour(each.at_us // HOUR_US, (1, int(timed_one), each.duration_us or 0))
-        limit = self._typical_limit
-        ticks = {at >> _TICK_BITS for at in known}
-        if any(tick * _MIX % _ALL < limit for tick in ticks):
-            for each in batch:
-                if each.at_us is not None:
-                    mixed = (each.at_us >> _TICK_BITS) * _MIX % _ALL
-                    if mixed <= self._typical_limit:
-                        self._keep_typical(mixed, each.at_us, each.duration_us or 0, (each.message, each.detail))
+        self._samples.add_typical(batch, known)
 
     def _add_hour(self, hour: int, row: Sequence[int]) -> None:
         known = self._hours.get(hour)
@@ -182,65 +147,6 @@ class QueryTotals:
             known[0] += row[0]
             known[1] += row[1]
             known[2] += row[2]
-
-    def _add_texts(
-        self, batch: Sequence[Execution], messages: Sequence[bytes], details: Sequence[bytes | None]
-    ) -> None:
-        if any(details):
-            hashes = [crc32(detail or b"", crc32(message)) for message, detail in zip(messages, details, strict=True)]
-        else:
-            hashes = list(map(crc32, messages))
-        if min(hashes) < self._rare_limit:
-            for hashed, each in zip(hashes, batch, strict=True):
-                if hashed < self._rare_limit:
-                    self._keep_rare(hashed, (each.message, each.detail), each.duration_us)
-
-    def _keep_slowest(self, batch: Iterable[Execution]) -> None:
-        for each in batch:
-            if each.duration_us is not None and each.duration_us > self._slow_limit:
-                self._keep_slow(each.duration_us, (each.message, each.detail))
-
-    def _keep_slow(self, duration_us: int, text: _Text) -> None:
-        if _is_long(text):
-            self._keep_long(text, duration_us)
-            return
-        slowest: dict[_Text, int] = {}
-        for duration, each in (*self._slow, (duration_us, text)):
-            slowest[each] = max(duration, slowest.get(each, 0))
-        ranked = sorted(slowest.items(), key=lambda entry: (-entry[1], _sortable(entry[0])))
-        self._slow = [(duration, each) for each, duration in ranked[:SLOW_SAMPLES]]
-        if len(self._slow) == SLOW_SAMPLES:
-            # An equal one may still come before it in the order of the texts.
-            self._slow_limit = self._slow[-1][0] - 1
-
-    def _keep_typical(self, mixed: int, at_us: int, duration_us: int, text: _Text) -> None:
-        if _is_long(text):
-            self._keep_long(text, duration_us)
-            return
-        first: dict[int, tuple[int, int, int, _Text]] = {}
-        for entry in (*self._typical, (mixed, at_us, duration_us, text)):
-            known = first.get(entry[0])
-            first[entry[0]] = entry if known is None else min(known, entry, key=_typical_order)
-        self._typical = sorted(first.values(), key=_typical_order)[:TYPICAL_SAMPLES]
-        if len(self._typical) == TYPICAL_SAMPLES:
-            self._typical_limit = self._typical[-1][0]
-
-    def _keep_rare(self, hashed: int, text: _Text, duration_us: int | None) -> None:
-        if _is_long(text):
-            self._keep_long(text, duration_us)
-            return
-        slowest: dict[tuple[int, _Text], int | None] = {}
-        for known, each, duration in (*self._rare, (hashed, text, duration_us)):
-            slowest[known, each] = _greatest(slowest.get((known, each)), duration)
-        ranked = sorted(slowest, key=lambda key: (key[0], _sortable(key[1])))[:RARE_SAMPLES]
-        self._rare = [(known, each, slowest[known, each]) for known, each in ranked]
-        if len(self._rare) == RARE_SAMPLES:
-            self._rare_limit = self._rare[-1][0] + 1
-
-    def _keep_long(self, text: _Text, duration_us: int | None) -> None:
-        entry = crc32(text[1] or b"", crc32(text[0])), text, duration_us
-        if self._long is None or _long_order(entry) < _long_order(self._long):
-            self._long = entry
 
     def merge(self, other: "QueryTotals") -> None:
         """Adds what another digest knows of the same query."""
@@ -260,21 +166,14 @@ class QueryTotals:
             self._buckets[bucket] = self._buckets.get(bucket, 0) + count
         for hour, row in other._hours.items():
             self._add_hour(hour, row)
-        for duration, text in other._slow:
-            self._keep_slow(duration, text)
-        for mixed, at, duration, text in other._typical:
-            self._keep_typical(mixed, at, duration, text)
-        for hashed, text, maybe in other._rare:
-            self._keep_rare(hashed, text, maybe)
-        if other._long is not None:
-            self._keep_long(other._long[1], other._long[2])
+        self._samples.restore(other._samples.state())
         self.first_us = _least(self.first_us, other.first_us)
         self.last_us = _greatest(self.last_us, other.last_us)
 
     def redact(self) -> None:
         """Drops the samples: they hold literals."""
         self.fold()
-        self._slow, self._typical, self._rare, self._long = [], [], [], None
+        self._samples.clear()
 
     def state(self) -> list[Any]:
         """Everything but the identity as plain values; equal for equal contents."""
@@ -287,15 +186,12 @@ class QueryTotals:
             self._tags.state() if self._tags is not None else None,
             sorted(self._buckets.items()),
             sorted([hour, *row] for hour, row in self._hours.items()),
-            self._slow,
-            self._typical,
-            self._rare,
-            self._long,
+            self._samples.state(),
         ]
 
     def restore(self, state: Sequence[Any]) -> None:
         """Takes over what `state` told; only for one that is empty."""
-        counts, more, users, plans, tags, buckets, hours, slow, typical, rare, long = state
+        counts, more, users, plans, tags, buckets, hours, samples = state
         self.calls, self.timed, self.total_us, self.max_us, self.rows, self.errors = counts
         self.temp_files, self.temp_bytes, self.first_us, self.last_us = more
         self.users = tuple(users)
@@ -305,14 +201,7 @@ class QueryTotals:
             self._tags.restore(tags)
         self._buckets = dict(buckets)
         self._hours = {hour: list(row) for hour, *row in hours}
-        for duration, text in slow:
-            self._keep_slow(duration, _text(text))
-        for mixed, at, duration, text in typical:
-            self._keep_typical(mixed, at, duration, _text(text))
-        for hashed, text, maybe in rare:
-            self._keep_rare(hashed, _text(text), maybe)
-        if long is not None:
-            self._keep_long(_text(long[1]), long[2])
+        self._samples.restore(samples)
 
     def freeze(self) -> Query:
         """The query as a value."""
@@ -352,7 +241,7 @@ class QueryTotals:
             temp_files=self.temp_files,
             temp_bytes=self.temp_bytes,
             errors=self.errors,
-            samples=self._samples(),
+            samples=self._samples.freeze(),
             first_us=self.first_us,
             last_us=self.last_us,
         )
@@ -363,41 +252,6 @@ class QueryTotals:
             tags.setdefault(name or "", {})[value or ""] = calls
         return tags
 
-    def _samples(self) -> tuple[Sample, ...]:
-        found: dict[_Text, int | None] = {text: duration for duration, text in self._slow}
-        for _, _, duration, text in self._typical:
-            found.setdefault(text, duration)
-        for _, text, maybe in self._rare:
-            found.setdefault(text, maybe)
-        if not found and self._long is not None:
-            found[self._long[1]] = self._long[2]
-        samples: dict[tuple[str, tuple[str | None, ...] | None], Sample] = {}
-        for (message, detail), at_most in found.items():
-            sql = decoded(message.partition(b": ")[2]).strip().rstrip("; \n\t")
-            parameters = parse_parameters(decoded(detail)) if detail is not None else None
-            samples.setdefault((sql, parameters), Sample(sql=sql, parameters=parameters, duration_us=at_most))
-        return tuple(samples.values())
-
-
-def _text(state: Sequence[Any]) -> _Text:
-    return state[0], state[1]
-
-
-def _is_long(text: _Text) -> bool:
-    return len(text[0]) + len(text[1] or b"") > SAMPLE_BYTES
-
-
-def _sortable(text: _Text) -> tuple[bytes, bytes]:
-    return text[0], text[1] or b""
-
-
-def _typical_order(entry: tuple[int, int, int, _Text]) -> tuple[int, int, int, tuple[bytes, bytes]]:
-    return entry[0], entry[1], entry[2], _sortable(entry[3])
-
-
-def _long_order(entry: tuple[int, _Text, int | None]) -> tuple[int, tuple[bytes, bytes], int]:
-    return entry[0], _sortable(entry[1]), -(entry[2] or 0)
-
 
 def _least(one: int | None, other: int | None) -> int | None:
     return one if other is None else other if one is None else min(one, other)
@@ -407,7 +261,7 @@ def _greatest(one: int | None, other: int | None) -> int | None:
     return one if other is None else other if one is None else max(one, other)
 
 
-def role_of(identity: Identity) -> Role:
+def role_of(identity: Identity | Named) -> Role:
     """What a query means for the unit of work around it."""
     if not identity.is_transaction_control and identity.kind != "utility":
         return "work"
