@@ -38,7 +38,8 @@ POPULATED_SHARE: Final = 0.01
 LEARN_AFTER: Final = 16
 """Pauses before anything is learned from them."""
 
-_BITS = 64
+COUNTED_BITS: Final = 25
+"""A pause of more bits (34 s) is not counted: a session that is idle for longer need not be remembered."""
 
 
 class GapModel:
@@ -47,7 +48,7 @@ class GapModel:
     __slots__ = ("counts", "fine")
 
     def __init__(self) -> None:
-        self.counts = [0] * _BITS
+        self.counts = [0] * (COUNTED_BITS + 1)
         self.fine = False
 
     def add(self, gap_us: int, at_us: int) -> int:
@@ -55,10 +56,11 @@ class GapModel:
 
         Its bit length is returned.
         """
-        bits = min(gap_us.bit_length(), _BITS - 1)
-        self.counts[bits] += 1
-        if not self.fine and at_us % 1_000_000:
-            self.fine = True
+        bits = gap_us.bit_length()
+        if bits <= COUNTED_BITS:
+            self.counts[bits] += 1
+            if not self.fine and at_us % 1_000_000:
+                self.fine = True
         return bits
 
     @property

@@ -13,7 +13,6 @@ class First(NamedTuple):
     at_us: int | None
     duration_us: int | None
     application: str | None
-    is_work: bool
 
 
 class FirstWork(NamedTuple):

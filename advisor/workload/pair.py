@@ -195,7 +195,7 @@ class Pair:
         groups, instances = state
         pair._groups = {(low, high): _Sums.restore(sums) for low, high, sums in groups}
         for *values, keys in instances:
-            pair._keep(_Instance(*values, tuple(Key(*key) for key in keys)))
+            pair._keep(_Instance._make((*values, tuple(Key(*key) for key in keys))))
         return pair
 
 

@@ -13,13 +13,14 @@ A log may begin and end in the middle of a session: see `head`.
 from collections import Counter
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
-from advisor.workload.chain import Chain, Fold
+from advisor.workload.chain import Chain
 from advisor.workload.execution import Context, Execution
-from advisor.workload.gaps import APART, BACKWARDS_US, HIGHEST, LONG, LONG_US, LOWEST, GapModel
+from advisor.workload.gaps import APART, BACKWARDS_US, LONG, LONG_US, LOWEST
 from advisor.workload.head import First, FirstWork, Head
-from advisor.workload.repetition import MAX_PATTERN_DURATIONS, MAX_PATTERN_QUERIES, WHOLE, Repetitions
+from advisor.workload.open_units import INSIDE, OUTSIDE, UNKNOWN, OpenUnits
+from advisor.workload.repetition import MAX_PATTERN_DURATIONS, MAX_PATTERN_QUERIES
 from advisor.workload.segments import Segment
 
 _ABSORB_AT = 256
@@ -33,53 +34,14 @@ _PLAN_TOLERANCE_US = 1000
 
 _AT = itemgetter(1)
 
-UNKNOWN: Final = 0
-OUTSIDE: Final = 1
-INSIDE: Final = 2
-"""Whether the session is in a transaction; unknown until the first certain boundary."""
 
+class SessionUnits(OpenUnits):
+    """One session of a piece of a log: finished units are folded into `sink`, open ones wait.
 
-_OPEN = (
-    *("_mode", "_chain", "_flat", "_items", "_seen", "_last_end", "_working", "_direct", "_trace", "_application"),
-    *("_pending", "_recent"),
-)
+    A new one knows nothing of what came before the piece, unless `begin` says that the session begins.
+    """
 
-
-class SessionUnits:
-    """One session: what is open of its units, and what the next statement is compared with."""
-
-    __slots__ = (
-        *("_application", "_chain", "_context", "_direct", "_flat", "_gaps", "_head", "_items", "_last_end", "_mode"),
-        *("_pending", "_recent", "_seen", "_sink", "_trace", "_working", "key"),
-    )
-
-    def __init__(self, key: str, sink: Repetitions) -> None:
-        self.key = key
-        self._sink = sink
-        self._mode = UNKNOWN
-        self._head: Head | None = Head()
-        self._chain = self._head.chain
-        self._flat = Segment()
-        # Of the open segment, the statements that are not yet part of it.
-        self._items: list[Execution] = []
-        # Whether there was a statement since the session began, and when the last one ended.
-        self._seen = False
-        self._last_end: int | None = None
-        # Since the last certain boundary: whether there was work, whether it was the last statement, and whose it
-        # was; the greatest pause since then; the last two executions: id, duration, and whether a plan is known.
-        self._working = self._direct = False
-        self._trace: str | None = None
-        self._application: str | None = None
-        self._pending = 0
-        self._recent: list[list[Any]] = []
-        # The pauses of the application of the context that was seen last.
-        self._context: Any = None
-        self._gaps: GapModel | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether anything waits for what comes before or after."""
-        return self._head is not None or self._working or self._mode == INSIDE
+    __slots__ = ()
 
     @property
     def looks_back(self) -> int:
@@ -184,44 +146,19 @@ class SessionUnits:
 
     # One statement after the other
 
-    def _pause(self, at: int | None, duration: int | None, context: Context) -> int:
-        """The level of the pause before a statement; the pause is counted unless it lies inside of a transaction."""
-        if not self._seen:
-            return 0
-        last = self._last_end
-        if at is None or last is None:
-            return APART
-        gap = at - (duration or 0) - last
-        if gap < 0:
-            if at < last - BACKWARDS_US:
-                return LONG
-            gap = 0
-        if self._mode == INSIDE:
-            return LONG if gap >= LONG_US else 0
-        gaps = self._gaps
-        if gaps is None or context is not self._context:
-            gaps = self._gaps = self._target.gaps(context.application)
-            self._context = context
-        bits = gaps.add(gap, at)
-        return LONG if bits > HIGHEST else bits if bits > LOWEST else 0
-
-    @property
-    def _target(self) -> Repetitions:
-        return self._head.private if self._mode == UNKNOWN and self._head is not None else self._sink
-
-    def _come(self, item: Execution, role: str) -> int:
+    def _come(self, item: Execution) -> int:
         """Notes a statement of any kind; the level of the pause before it."""
         _, at, duration, _, _, context, _ = item
         level = self._pause(at, duration, context)
         if not self._seen:
             self._seen = True
             if self._mode == UNKNOWN and self._head is not None:
-                self._head.first = First(at, duration, context.application, role == "work")
+                self._head.first = First(at, duration, context.application)
         self._last_end = at
         return level
 
     def _marker(self, item: Execution, role: str) -> None:
-        self._come(item, role)
+        self._come(item)
         self._cut()
         self._mode = INSIDE if role == "begin" else OUTSIDE
 
@@ -230,7 +167,7 @@ class SessionUnits:
         if len(items) >= _BULK and self._run_at_once(items, roles):
             return
         for item, role in zip(items, roles, strict=True):
-            level = self._come(item, role)
+            level = self._come(item)
             if role == "work":
                 self._work(item, level)
                 continue
@@ -238,7 +175,6 @@ class SessionUnits:
                 self._cut()
             elif self._mode != INSIDE:
                 self._pending = max(self._pending, level)
-            self._direct = False
 
     def _run_at_once(self, items: Sequence[Execution], roles: Sequence[str]) -> bool:
         """The commonest: no pauses that matter. False where nothing was done."""
@@ -260,7 +196,6 @@ class SessionUnits:
             self._working = True
             self._trace, self._application = work[-1][0][2], work[-1][5].application
             self._items += work
-        self._direct = roles[-1] == "work"
         self._last_end = times[-1]
         if len(self._items) >= _ABSORB_AT:
             self._settle()
@@ -289,97 +224,21 @@ class SessionUnits:
 
     def _work(self, item: Execution, level: int) -> None:
         trace, application = item[0][2], item[5].application
-        same = self._same(trace, application)
-        if level == LONG and not (same and self._direct):
+        if level == LONG:
             self._cut()
         if self._mode != INSIDE:
             if not self._working:
                 self._start(FirstWork(level, trace, application), Segment(application))
-            elif not same:
+            elif not self._same(trace, application):
                 between = self._between(level, trace, application)
                 if between > LOWEST:
                     self._part(between)
                     self._chain.open(between, Segment(application))
-        self._working = self._direct = True
+        self._working = True
         self._trace, self._application, self._pending = trace, application, 0
         self._items.append(item)
         if len(self._items) >= _ABSORB_AT:
             self._settle()
-
-    def _same(self, trace: str | None, application: str | None) -> bool:
-        """Whether a statement belongs to the last one by its trace id."""
-        return self._working and trace is not None and trace == self._trace and application == self._application
-
-    def _between(self, level: int, trace: str | None, application: str | None) -> int:
-        """The level of what lies between the last work and that which comes now, of another trace id or of none."""
-        if trace != self._trace or application != self._application:
-            return APART
-        return max(self._pending, level)
-
-    def _start(self, work: FirstWork, segment: Segment) -> None:
-        """The first work since the last certain boundary."""
-        if self._mode == UNKNOWN and self._head is not None:
-            self._head.work = work._replace(pending=max(self._pending, work.pending))
-            self._chain.open(None, segment)
-        else:
-            self._chain.open(APART, segment)
-
-    # What is open
-
-    def _settle(self) -> None:
-        """Makes the statements that wait part of the open segment."""
-        if self._items:
-            segment = self._flat if self._mode == INSIDE else self._chain.segments[-1]
-            segment.extend(self._items)
-            self._forget()
-
-    def _forget(self) -> None:
-        """The statements that wait were added; the last ones may still be given a plan."""
-        last = [[item[0][0].id, item[2], item[6] is not None] for item in self._items[-2:]]
-        self._recent = [*self._recent, *last][-2:]
-        self._items.clear()
-
-    def _fold_into(self, target: Repetitions) -> Fold:
-        return lambda segment, low, high: target.fold(self.key, segment, (low, high))
-
-    def _part(self, level: int, *, flat: bool = True) -> None:
-        """The open segment of the chain ends at a pause."""
-        chain, target, items = self._chain, self._target, self._items
-        segment = chain.segments[-1]
-        head = self._head if self._mode == UNKNOWN and flat else None
-        if segment.size:
-            self._settle()
-            if head is not None:
-                head.flat.join(segment)
-        else:
-            left = chain.lefts[-1]
-            if left is not None and target.fold_distinct(segment.application, items, (LOWEST, min(left, level))):
-                chain.folded[-1] = min(left, level)
-            if head is not None:
-                head.flat.extend(items)
-            chain.extend_last(items, level)
-            self._forget()
-        chain.part(level, self._fold_into(target))
-
-    def _cut(self, *, flat: bool = True) -> None:
-        """A certain boundary."""
-        if self._mode == INSIDE:
-            if self._flat.size or not self._sink.fold_distinct(None, self._items, WHOLE):
-                self._settle()
-                self._sink.fold(self.key, self._flat, WHOLE)
-                self._flat = Segment()
-            self._items.clear()
-        elif self._working:
-            self._part(APART, flat=flat)
-        if self._mode == UNKNOWN and self._head is not None:
-            self._head.closed = True
-            self._chain = Chain()
-            self._gaps = None
-        self._mode = OUTSIDE
-        self._working = self._direct = False
-        self._trace = self._application = None
-        self._pending = 0
-        self._recent = []
 
     # Pieces
 
@@ -404,10 +263,9 @@ class SessionUnits:
         work = head.work
         context = Context(session=self.key, database=None, user=None, application=first.application)
         level = self._pause(first.at_us, first.duration_us, context)
-        bound = work is not None and first.is_work and self._direct and self._same(work.trace, work.application)
-        if level == LONG and not bound:
+        if level == LONG:
             self._cut()
-        elif level != LONG and self._mode != INSIDE:
+        elif self._mode != INSIDE:
             self._pending = max(self._pending, level)
         self._settle()
         if self._mode == INSIDE:
@@ -423,7 +281,6 @@ class SessionUnits:
             self._adopt(later)
             return
         self._last_end = later._last_end
-        self._direct = later._direct
         if work is not None:
             self._working = True
             self._trace, self._application, self._pending = later._trace, later._application, 0
@@ -452,32 +309,3 @@ class SessionUnits:
             flat.join(head.flat)
         chain.follow(later, self._fold_into(self._target))
         self._working = True
-
-    def _adopt(self, later: "SessionUnits") -> None:
-        """What is open is that of a later piece."""
-        for name in _OPEN:
-            setattr(self, name, getattr(later, name))
-        self._gaps = None
-
-    def state(self) -> list[Any]:
-        """Plain values, equal for equal contents: what is open, for a later `restore`."""
-        self._settle()
-        chain = None if self._mode == UNKNOWN else self._chain.state()
-        return [
-            *(self._mode, self._seen, self._last_end, self._working, self._direct, self._trace, self._application),
-            *(self._pending, [list(entry) for entry in self._recent], chain, self._flat.state()),
-            None if self._head is None else self._head.state(),
-        ]
-
-    @classmethod
-    def restore(cls, key: str, state: list[Any], sink: Repetitions) -> "SessionUnits":
-        """What `state` told."""
-        units = cls(key, sink)
-        *plain, recent, chain, flat, head = state
-        units._mode, units._seen, units._last_end, units._working, units._direct, *texts = plain
-        units._trace, units._application, units._pending = texts
-        units._recent = [list(entry) for entry in recent]
-        units._flat = Segment.restore(flat)
-        units._head = None if head is None else Head.restore(head)
-        units._chain = units._head.chain if chain is None and units._head is not None else Chain.restore(chain)
-        return units

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from advisor.model.workload import Ancestor, Repetition, RepetitionInstance
 from advisor.workload.execution import Context, Execution
-from advisor.workload.gaps import APART, COARSE_LEVEL, DEFAULT_LEVEL, LONG, valley
+from advisor.workload.gaps import APART, COARSE_LEVEL, COUNTED_BITS, DEFAULT_LEVEL, LONG, valley
 from advisor.workload.repetition import Repetitions
 from advisor.workload.units import SessionUnits
 
@@ -184,7 +184,7 @@ class Walk:
         if line.at_us < self.previous.at_us - 1_000_000:
             return LONG
         gap = max(0, line.at_us - (line.duration_us or 0) - self.previous.at_us)
-        if not self.stretches[-1][0]:
+        if not self.stretches[-1][0] and gap < 1 << COUNTED_BITS:
             self.pauses[line.application].append((gap, line.at_us))
         return LONG if gap >= 1 << 21 else gap.bit_length()
 
@@ -192,10 +192,9 @@ class Walk:
         last = self.last_work
         same_application = last is not None and last.application == line.application
         same = last is not None and same_application and line.trace is not None and line.trace == last.trace
-        if level == LONG and not (same and self.previous is last):
+        if level == LONG:
             self.cut()
-            last = None
-        if same and last is not None:
+        elif same:
             level = 0
         elif last is not None and (line.trace != last.trace or not same_application):
             level = APART
@@ -218,7 +217,7 @@ class Walk:
 def thresholds(pauses: Mapping[str | None, list[tuple[int, int]]]) -> dict[str | None, int]:
     found = {}
     for application, each in pauses.items():
-        counts = [0] * 64
+        counts = [0] * (COUNTED_BITS + 1)
         for gap, _ in each:
             counts[gap.bit_length()] += 1
         coarse = all(at % 1_000_000 == 0 for _, at in each)

@@ -1,40 +1,58 @@
 """Units of work and what repeats in them."""
 
-from advisor.model.event import Event
-from advisor.model.workload import Repetition, Workload
-from advisor.workload.digest import Digest
-from advisor.workload.gaps import DEFAULT_GAP_US, LONGEST_GAP_US, SHORTEST_GAP_US, GapModel
+from collections.abc import Sequence
 
-PARENT, CHILD, OTHER = "SELECT id FROM orders", "SELECT sku FROM items WHERE order_id = $1", "SELECT 1 FROM users"
+import pytest
+
+from advisor.model.workload import Repetition
+from advisor.workload.repetition import Repetitions
+from advisor.workload.units import SessionUnits
+from tests.unit.workload.sessions import Line, Piece, execution
+
+PARENT, CHILD, OTHER = "orders", "items", "users"
 
 
 class Log:
-    """Builds events of sessions with a clock of its own, in microseconds."""
+    """Lines of sessions with a clock of its own, in microseconds."""
 
     def __init__(self) -> None:
         self.now = 1_795_216_200_000_123
-        self.events: list[Event] = []
+        self.lines: list[Line] = []
 
-    def say(self, sql: str, *values: str, after_us: int = 500, session: str = "1", rows: int | None = None) -> None:
+    def say(
+        self,
+        query: str,
+        value: str | None = None,
+        *,
+        after_us: int = 500,
+        session: str = "1",
+        rows: int | None = None,
+        trace: str | None = None,
+        application: str | None = None,
+    ) -> None:
         self.now += after_us + 100
-        head = Event(kind="statement", at_us=self.now, session=session, database="shop", user="app")
-        self.events.append(head._replace(sql=sql, parameters=values or None, duration_us=100, rows=rows))
+        self.lines.append(
+            Line(
+                session=session,
+                query=query,
+                at_us=self.now,
+                duration_us=100,
+                value=value,
+                trace=trace,
+                application=application,
+                rows=rows,
+            )
+        )
 
-    def freeze(self) -> Workload:
-        digest = Digest()
-        digest.add_all(self.events)
-        return digest.freeze()
+    def plan(self, query: str, rows: int | None) -> None:
+        self.lines.append(Line(kind="plan", session="1", query=query, duration_us=90, rows=rows))
 
+    def freeze(self) -> tuple[Repetition, ...]:
+        return Piece().read(self.lines).freeze()
 
-def the(workload: Workload, sql: str) -> Repetition:
-    (query,) = (query for query in workload.queries if query.sql == sql)
-    (found,) = (each for each in workload.repetitions if each.query_id == query.id)
-    return found
-
-
-def name_of(workload: Workload, query_id: str | None) -> str | None:
-    query = workload.query(query_id) if query_id else None
-    return query.sql if query else None
+    def the(self, query: str) -> Repetition:
+        (found,) = (each for each in self.freeze() if each.query_id == query)
+        return found
 
 
 def test_a_transaction_is_a_unit_whatever_its_pauses() -> None:
@@ -44,16 +62,9 @@ def test_a_transaction_is_a_unit_whatever_its_pauses() -> None:
     for value in "abc":
         log.say(CHILD, value, after_us=700_000)
     log.say("COMMIT")
-    workload = log.freeze()
-    found = the(workload, CHILD)
-    assert (found.units, found.units_repeated, found.calls, found.max_calls, found.distinct_parameters) == (
-        1,
-        1,
-        3,
-        3,
-        3,
-    )
-    assert name_of(workload, found.parent_id) == PARENT
+    found = log.the(CHILD)
+    assert (found.units, found.units_repeated, found.calls, found.max_calls) == (1, 1, 3, 3)
+    assert (found.distinct_parameters, found.parent_id) == (3, PARENT)
     instance = found.instances[0]
     assert (instance.keys, instance.parent_rows) == ((("a",), ("b",), ("c",)), 3)
     assert (instance.gap_us, instance.duration_us) == (1_400_000, 300)
@@ -67,8 +78,9 @@ def test_units_without_repetition_count_too() -> None:
         for value in range(calls):
             log.say(CHILD, str(value))
         log.say("COMMIT")
-    found = the(log.freeze(), CHILD)
+    found = log.the(CHILD)
     assert (found.units, found.units_repeated, found.calls, found.max_calls) == (3, 1, 6, 4)
+    assert (found.distinct_parameters, found.duration_us) == (6, 600)
 
 
 def test_interleaved_children_name_each_other_and_their_ancestors() -> None:
@@ -79,23 +91,20 @@ def test_interleaved_children_name_each_other_and_their_ancestors() -> None:
         log.say(OTHER)
         log.say(CHILD, value)
     log.say("COMMIT")
-    workload = log.freeze()
-    found = the(workload, CHILD)
-    assert [name_of(workload, each) for each in found.between] == ["SELECT $1 FROM users"]
-    assert [name_of(workload, each.query_id) for each in found.ancestors] == [PARENT, "SELECT $1 FROM users"]
+    found = log.the(CHILD)
+    assert found.between == (OTHER,)
+    assert [(each.query_id, each.calls) for each in found.ancestors] == [(PARENT, 1), (OTHER, 3)]
 
 
 def test_set_and_show_are_no_parents() -> None:
     log = Log()
     log.say("BEGIN")
     log.say(PARENT)
-    log.say("SET statement_timeout = 0")
-    log.say("SAVEPOINT s1")
+    log.say("SET")
     for value in "ab":
         log.say(CHILD, value)
     log.say("COMMIT")
-    workload = log.freeze()
-    assert name_of(workload, the(workload, CHILD).parent_id) == PARENT
+    assert log.the(CHILD).parent_id == PARENT
 
 
 def test_requests_on_a_pooled_connection_are_told_apart_by_their_pauses() -> None:
@@ -103,16 +112,31 @@ def test_requests_on_a_pooled_connection_are_told_apart_by_their_pauses() -> Non
     for request in range(60):
         log.say(PARENT, after_us=400_000 + 1000 * (request % 7))
         log.say(CHILD, str(request), after_us=300)
-    assert log.freeze().repetitions == ()
+    assert log.freeze() == ()
+
+
+def test_a_set_at_the_start_of_a_request_does_not_hide_the_pause() -> None:
+    log = Log()
+    for request in range(60):
+        log.say("SET", after_us=400_000)
+        log.say(CHILD, str(request), after_us=300)
+    assert log.freeze() == ()
+
+
+def test_what_is_learned_late_holds_for_the_beginning() -> None:
+    log = Log()
+    for request in range(60):
+        # Less than the default: only the whole log shows that these pauses separate.
+        log.say(PARENT, after_us=20_000)
+        log.say(CHILD, str(request), after_us=300)
+    assert log.freeze() == ()
 
 
 def test_a_poller_does_not_repeat() -> None:
     log = Log()
     for beat in range(200):
         log.say(CHILD, str(beat), after_us=100_000)
-    found = log.freeze().repetitions
-    # Until the pauses were seen often enough, the default separates them, too.
-    assert found == ()
+    assert log.freeze() == ()
 
 
 def test_an_n_plus_one_outside_of_transactions_is_one_unit_per_request() -> None:
@@ -121,19 +145,25 @@ def test_an_n_plus_one_outside_of_transactions_is_one_unit_per_request() -> None
         log.say(PARENT, after_us=900_000)
         for child in range(8):
             log.say(CHILD, f"{request}-{child}", after_us=1500)
-    found = the(log.freeze(), CHILD)
+    found = log.the(CHILD)
     assert (found.units, found.units_repeated, found.max_calls, found.distinct_parameters) == (30, 30, 8, 240)
 
 
 def test_a_trace_id_is_a_unit() -> None:
     log = Log()
-    for trace in range(2):
+    for trace in "tu":
         for child in range(3):
-            comment = f"/*traceparent='00-{trace:032d}-1111111111111111-01'*/"
-            log.say(f"SELECT a FROM t WHERE b = {child} {comment}", after_us=90_000)
-    (found,) = log.freeze().repetitions
+            log.say(CHILD, str(child), after_us=90_000, trace=trace)
+    found = log.the(CHILD)
     assert (found.units_repeated, found.max_calls) == (2, 3)
     assert found.instances[0].keys == (("0",), ("1",), ("2",))
+
+
+def test_another_application_is_another_unit() -> None:
+    log = Log()
+    for application in ("web", "web", "jobs", "jobs", "web"):
+        log.say(CHILD, "1", application=application)
+    assert [i.calls for i in log.the(CHILD).instances] == [2, 2]
 
 
 def test_sessions_do_not_mix() -> None:
@@ -141,32 +171,108 @@ def test_sessions_do_not_mix() -> None:
     for child in range(6):
         log.say(PARENT, session=str(child))
         log.say(CHILD, "1", session=str(child))
-    assert log.freeze().repetitions == ()
+    assert log.freeze() == ()
+
+
+def test_a_commit_that_was_not_logged_makes_no_giant_unit() -> None:
+    log = Log()
+    log.say("BEGIN")
+    for request in range(3):
+        for child in range(2):
+            log.say(CHILD, str(child), after_us=10_000_000 if child == 0 and request else 500)
+    assert [i.calls for i in log.the(CHILD).instances] == [2, 2, 2]
+
+
+def test_a_commit_whose_begin_is_not_in_the_log_ends_a_unit() -> None:
+    log = Log()
+    for query in (CHILD, CHILD, "COMMIT", CHILD, CHILD):
+        log.say(query)
+    assert [i.calls for i in log.the(CHILD).instances] == [2, 2]
+
+
+def test_a_time_that_goes_back_is_another_session_of_that_name() -> None:
+    log = Log()
+    for after_us in (500, 500, -5_000_000, 500):
+        log.say(CHILD, after_us=after_us)
+    assert [i.calls for i in log.the(CHILD).instances] == [2, 2]
+
+
+def test_without_times_only_transactions_and_traces_hold_together() -> None:
+    lines = [Line(query=query) for query in ("BEGIN", CHILD, CHILD, "COMMIT", CHILD, CHILD, OTHER, OTHER)]
+    lines += [Line(query=OTHER, trace="t")] * 3
+    found = Piece().read(lines).freeze()
+    assert [(each.query_id, each.calls, each.gap_us) for each in found] == [(OTHER, 3, 0), (CHILD, 2, 0)]
 
 
 def test_a_long_unit_is_folded_on_the_way_and_stays_one() -> None:
     log = Log()
     log.say("BEGIN")
     log.say(PARENT)
-    for child in range(3000):
+    for child in range(1900):
         log.say(CHILD, str(child))
     log.say("COMMIT")
-    found = the(log.freeze(), CHILD)
-    assert (found.units, found.calls, found.distinct_parameters) == (1, 3000, 3000)
-    assert len(found.instances[0].keys) == 100
+    found = log.the(CHILD)
+    assert (found.units, found.calls, found.distinct_parameters) == (1, 1900, 1900)
+    assert found.instances[0].keys == tuple((str(child),) for child in range(100))
 
 
-def test_the_pause_is_learned() -> None:
-    model = GapModel()
-    assert model.threshold_us == DEFAULT_GAP_US
-    for number in range(2000):
-        model.add(20_000 if number % 5 else 1_500_000, 17)
-    assert 20_000 < model.threshold_us < 1_500_000
-    poller = GapModel()
-    for _ in range(100):
-        poller.add(100_000, 17)
-    assert poller.threshold_us == SHORTEST_GAP_US
-    even = GapModel()
-    for number in range(4000):
-        even.add(1 << (number % 30), 17)
-    assert SHORTEST_GAP_US <= even.threshold_us <= LONGEST_GAP_US
+def test_very_many_values_are_estimated() -> None:
+    log = Log()
+    log.say("BEGIN")
+    for child in range(30_000):
+        log.say(CHILD, str(child % 10_000))
+    log.say("COMMIT")
+    assert log.the(CHILD).distinct_parameters == pytest.approx(10_000, rel=0.1)
+
+
+def test_values_are_of_the_detail_or_literals_of_the_text() -> None:
+    line = Line(query=CHILD, at_us=1, duration_us=1)
+    texts = (
+        (b"execute S_1: SELECT 7", "Parameters: $1 = 'na\xefve', $2 = NULL".encode("latin-1")),
+        (b"statement: SELECT a FROM t WHERE b = 'it''s' AND c = 12 /* 99 */", None),
+        (b"execute stmt: SELECT a FROM t WHERE b = 'x: 5' AND c = 3", None),
+    )
+    item = execution(line, {}, {})
+    units = SessionUnits("1", sink := Repetitions())
+    units.extend([item._replace(message=message, detail=detail) for message, detail in texts])
+    units.finish()
+    (found,) = sink.freeze()
+    assert found.instances[0].keys == (("na\xefve", None), ("it's", "12"), ("x: 5", "3"))
+
+
+def rows_of_parent(lines: Sequence[Line], cut: int) -> int | None:
+    first, second = Piece().read(lines[:cut]), Piece().read(lines[cut:])
+    first.join(second)
+    (found,) = (each for each in first.freeze() if each.query_id == CHILD)
+    return found.instances[0].parent_rows
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_a_plan_gives_its_rows_to_one_of_the_last_two_executions(cut: int) -> None:
+    log = Log()
+    log.say("BEGIN")
+    log.say(PARENT)
+    log.say(CHILD, "a")
+    log.plan(PARENT, rows=2)
+    log.say(CHILD, "b")
+    log.say(OTHER)
+    log.plan(PARENT, rows=9)
+    assert rows_of_parent(log.lines, cut) == 2
+
+
+def test_a_plan_that_took_longer_than_the_execution_is_not_its_own() -> None:
+    units = SessionUnits("1", Repetitions())
+    units.extend([execution(Line(query=PARENT, at_us=1_000_000, duration_us=100), {}, {})])
+    assert not units.attach_plan(PARENT, 50_000, 3)
+    assert not units.attach_plan(CHILD, 100, 3)
+    assert units.attach_plan(PARENT, 100, 3)
+    assert not units.attach_plan(PARENT, 100, 3)
+
+
+def test_a_session_that_began_and_ended_leaves_nothing_open() -> None:
+    units = SessionUnits("1", Repetitions())
+    units.begin()
+    units.extend([execution(Line(query=PARENT, at_us=1_000_000), {}, {})])
+    assert units.is_open
+    units.end()
+    assert not units.is_open

@@ -1,0 +1,50 @@
+"""The pause that separates units is learned."""
+
+from advisor.workload.gaps import COARSE_LEVEL, DEFAULT_LEVEL, HIGHEST, LEARN_AFTER, LOWEST, GapModel
+
+
+def model(*gaps: int, at_us: int = 17) -> GapModel:
+    found = GapModel()
+    for gap in gaps:
+        found.add(gap, at_us)
+    return found
+
+
+def test_the_threshold_lies_between_two_groups_of_pauses() -> None:
+    found = model(*[20_000 if number % 5 else 1_500_000 for number in range(2000)])
+    assert 20_000 < 1 << found.level < 1_500_000
+
+
+def test_few_pauses_teach_nothing() -> None:
+    assert model().level == DEFAULT_LEVEL
+    assert model(*[100_000] * (LEARN_AFTER - 1)).level == DEFAULT_LEVEL
+    assert model(*[100_000] * LEARN_AFTER).level == LOWEST
+
+
+def test_short_pauses_alone_leave_the_default() -> None:
+    assert model(*[900] * 5000).level == DEFAULT_LEVEL
+
+
+def test_pauses_of_all_lengths_stay_within_the_limits() -> None:
+    assert LOWEST <= model(*[1 << (number % 30) for number in range(4000)]).level <= HIGHEST
+
+
+def test_a_pause_of_an_idle_session_is_not_counted() -> None:
+    assert model(1, 40_000_000).state() == model(1).state()
+
+
+def test_whole_seconds_are_recognised() -> None:
+    coarse = model(*[0, 1_000_000] * 50, at_us=3_000_000)
+    assert (coarse.is_coarse, coarse.level) == (True, COARSE_LEVEL)
+    assert 1_000_000 < 1 << COARSE_LEVEL < 2_000_000
+    fine = model(5, at_us=3_000_001)
+    coarse.merge(fine)
+    assert not coarse.is_coarse
+    assert not model(0, at_us=3_000_000).is_coarse
+
+
+def test_pauses_add_up() -> None:
+    one, other = model(1, 5_000, 70_000), model(3, 900_000, at_us=1_000_000)
+    one.merge(other)
+    assert one.state() == model(900_000, 70_000, 5_000, 3, 1).state()
+    assert GapModel.restore(one.state()).state() == one.state()
