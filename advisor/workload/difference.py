@@ -16,13 +16,12 @@ from collections.abc import Callable, Sequence
 from statistics import pvariance
 
 from advisor.model.advice import Confidence
-from advisor.model.difference import Common, Difference, QueryDifference
+from advisor.model.difference import Common, Difference, QueryDifference, Ratio
 from advisor.model.workload import Query, Workload
 from advisor.workload.advised import AdvisedChange, outcomes
 from advisor.workload.durations import durations
 from advisor.workload.frame import Frame, frame_of, same_sampling, sampling_notes, side_of
 from advisor.workload.hourly import (
-    LEAST_NEIGHBOURS,
     LEAST_QUERIES,
     Noise,
     Timed,
@@ -203,15 +202,9 @@ def _common(ensemble: Ensemble, noise: Noise, calls: Ensemble | None, frames: tu
     count = len(ensemble.judged)
     time = calls_ratio = None
     if ensemble.together:
-        load = sum(_load_variance(list(levels.values())) for levels in (noise.old_levels, noise.new_levels))
-        degrees = max(3.0, (len(noise.old_levels) + len(noise.new_levels)) / LEAST_NEIGHBOURS - 2)
-        # pi / 2: the variance of a median over that of a mean.
-        time = interval(ensemble.common, half_width(load + math.pi / 2 * ensemble.scatter**2 / count, degrees))
+        time = _shared(ensemble, [list(levels.values()) for levels in (noise.old_levels, noise.new_levels)])
     if calls is not None and calls.together:
-        load = sum(_load_variance(_traffic(frame)) for frame in frames)
-        hours = len(frames[0].hours) + len(frames[1].hours)
-        degrees = max(3.0, hours / LEAST_NEIGHBOURS - 2)
-        calls_ratio = interval(calls.common, half_width(load + math.pi / 2 * calls.scatter**2 / count, degrees))
+        calls_ratio = _shared(calls, [_traffic(frame) for frame in frames])
     return Common(
         time=time,
         time_changed=time is not None and _changed(time.value, time.low, time.high, LEAST_COMMON),
@@ -227,11 +220,19 @@ def _changed(value: float, low: float, high: float, least: float) -> bool:
     return (value >= least and low > 1) or (value <= 1 / least and high < 1)
 
 
-def _load_variance(levels: Sequence[float]) -> float:
-    """Of the mean of the hours' levels."""
-    if len(levels) < FAIR_HOURS:
-        return ASSUMED_LOAD_SD**2
-    return pvariance(levels) / (len(levels) - 1) * neighbours(levels)
+def _shared(ensemble: Ensemble, sides: Sequence[Sequence[float]]) -> Ratio:
+    """The ratio all have in common, with how far the load of each side's hours (log scale) could have moved it."""
+    # pi / 2: the variance of a median over that of a mean.
+    variance = math.pi / 2 * ensemble.scatter**2 / len(ensemble.judged)
+    independent = 0.0
+    for levels in sides:
+        if len(levels) < FAIR_HOURS:
+            variance += ASSUMED_LOAD_SD**2
+            continue
+        alike = neighbours(levels)
+        variance += pvariance(levels) / (len(levels) - 1) * alike
+        independent += len(levels) / alike
+    return interval(ensemble.common, half_width(variance, max(3.0, independent - 2)))
 
 
 def _traffic(frame: Frame) -> list[float]:
