@@ -277,6 +277,7 @@ def parsed_arguments() -> argparse.Namespace:
 def main() -> None:
     """Runs the parts that are asked for."""
     arguments = parsed_arguments()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if arguments.one:
         measure(arguments.one, arguments.jobs)
         return
