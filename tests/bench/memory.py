@@ -12,9 +12,13 @@ STATEMENT_BYTES = 200_000_000
 TIMES = (1, 10, 30)
 
 _HEAD = (
-    "2026-11-21 18:{minute:02d}:{second:02d}.{millisecond:03d} UTC [{pid}] app@shop/web "
+    "2026-11-21 18:{minute:02d}:{second:02d}.{millisecond:03d} UTC [{pid}] {who} "
     "LOG:  duration: 0.{millisecond:03d} ms  statement: "
 )
+
+
+_WHO = ("app@shop/web", "api@shop/api", "worker@jobs/queue worker")
+"""Several, as a prefix cannot be inferred from one name that may be anything."""
 
 
 def inputs(source: Path, folder: Path) -> Iterator[Path]:
@@ -46,7 +50,9 @@ def _made(path: Path) -> Iterator[Path]:
 def _head(number: int) -> str:
     seconds, millisecond = divmod(number, 1000)
     minute, second = divmod(seconds, 60)
-    return _HEAD.format(minute=minute % 60, second=second, millisecond=millisecond, pid=4000 + number % 40)
+    return _HEAD.format(
+        minute=minute % 60, second=second, millisecond=millisecond, pid=4000 + number % 40, who=_WHO[number % 40 % 3]
+    )
 
 
 def write_texts(path: Path) -> None:
