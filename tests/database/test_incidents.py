@@ -6,6 +6,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -28,7 +30,7 @@ from advisor.sandbox.programs import binaries
 from advisor.sources.incidents import read_incident
 from advisor.workload.incidents import IncidentTotals
 from tests.database.live_server import live_server
-from tests.database.troubles import TROUBLES
+from tests.database.troubles import TROUBLES, until
 
 SETTINGS = {
     "autovacuum_naptime": "1s",
@@ -47,6 +49,9 @@ SETTINGS = {
     "logging_collector": "on",
     "timezone": "UTC",
 }
+
+
+LAST_LINE = "database system is shut down"
 
 
 class Line(NamedTuple):
@@ -90,6 +95,10 @@ def from_stderr(text: str) -> Iterator[Line]:
     return iter([line for _, line in found])
 
 
+def is_complete(path: Path) -> bool:
+    return LAST_LINE in path.read_text().splitlines()[-1]
+
+
 def incident_of(line: Line) -> Incident | None:
     return read_incident(line.severity, line.message, line.detail, line.state, line.context)
 
@@ -129,10 +138,15 @@ def troubled(request: pytest.FixtureRequest) -> Troubled:
             trouble(server)
         server.program("pg_ctl", "stop", "-w", "-s", "-m", "fast", "-D", server.folder / "data")
         written = server.folder / "data" / "written"
-        lines = {"stderr": list(from_stderr((written / "server.log").read_text()))}
-        lines["csv"] = list(from_csv((written / "server.csv").read_text()))
-        if found.major >= 15:
-            lines["json"] = list(from_json((written / "server.json").read_text()))
+        readers = {"stderr": ("log", from_stderr), "csv": ("csv", from_csv), "json": ("json", from_json)}
+        lines = {}
+        for name, (ending, read) in readers.items():
+            path = written / f"server.{ending}"
+            if path.exists():
+                # The process that writes the files goes on for a moment after the server is gone.
+                until(partial(is_complete, path))
+                lines[name] = list(read(path.read_text()))
+        assert len(lines) == (3 if found.major >= 15 else 2)
     return Troubled(lines, found.major)
 
 
