@@ -140,6 +140,11 @@ class Digest:
         self._warnings.setdefault(message)
 
     @property
+    def totals_by_id(self) -> Mapping[str, QueryTotals]:
+        """All queries so far, by `Query.id`."""
+        return self._queries
+
+    @property
     def queries(self) -> Iterable[QueryTotals]:
         """All queries so far."""
         return self._queries.values()

@@ -18,8 +18,9 @@ from advisor.sources.tally import Tally
 from advisor.sources.twice import same_events
 from advisor.workload.digest import Digest
 from advisor.workload.honesty import warn_of_gaps
+from advisor.workload.parallel import parts_of, read_in_parallel
 from advisor.workload.run import Run
-from advisor.workload.session import Wanted
+from advisor.workload.window import Window
 
 Progress = Callable[[int, int], None]
 
@@ -62,8 +63,12 @@ def read_digest(
     for each in sorted(found, key=lambda one: one.first_us if one.first_us is not None else -1):
         doubled = left_out.get(each.name)
         if doubled is None or not doubled.whole:
-            wanted = _wanted(options, doubled.covers if doubled is not None else None)
-            _read_one(each, options, digest, wanted, _shifted(progress, done, total))
+            window = Window(
+                since_us=options.since_us,
+                until_us=options.until_us,
+                left_out=doubled.ranges if doubled is not None else (),
+            )
+            _read_one(each, options, digest, window, _shifted(progress, done, total))
         done += each.size
     warn_of_gaps(digest)
     return digest
@@ -111,22 +116,6 @@ def _recognised(names: Sequence[str], options: Options, digest: Digest, *, alone
     return found
 
 
-def _wanted(options: Options, covered: Callable[[int], bool] | None) -> Wanted | None:
-    since, until = options.since_us, options.until_us
-    if since is None and until is None and covered is None:
-        return None
-
-    def wanted(at_us: int | None) -> bool:
-        """Ends included; what has no time is wanted."""
-        if at_us is None:
-            return True
-        if (since is not None and at_us < since) or (until is not None and at_us > until):
-            return False
-        return covered is None or not covered(at_us)
-
-    return wanted
-
-
 def _shifted(progress: Progress | None, done: int, total: int) -> Callable[[int], None]:
     if progress is None:
         return lambda _: None
@@ -134,7 +123,7 @@ def _shifted(progress: Progress | None, done: int, total: int) -> Callable[[int]
 
 
 def _read_one(
-    found: Recognised, options: Options, digest: Digest, wanted: Wanted | None, progress: Callable[[int], None]
+    found: Recognised, options: Options, digest: Digest, window: Window, progress: Callable[[int], None]
 ) -> None:
     tally = Tally()
     shown = "standard input" if found.name == "-" else found.name
@@ -144,21 +133,30 @@ def _read_one(
             head = _head(blocks)
             found = recognise_input(head, found.name, prefix=options.prefix, size=0)
             blocks = chain((head,), blocks)
-        blocks = _reported(unwrapped(found, blocks, digest.tally), opened, progress)
-        before = digest.tally.bytes_total
+        counted = _Counted(blocks, lambda: progress(opened.position()))
+        parts = parts_of(opened.size, options.jobs) if _is_divisible(found, opened) else []
         try:
-            _fold(found, shown, blocks, tally, digest, wanted)
+            if len(parts) > 1 and found.layout is not None:
+                counted.bytes = opened.size
+                read_in_parallel(found.name, parts, found.layout, window, digest, options.jobs, progress)
+            else:
+                _fold(found, shown, unwrapped(found, iter(counted), digest.tally), tally, digest, window)
         finally:
             digest.tally.merge(tally)
             digest.inputs.append(
                 InputFile(
                     name=shown,
                     format=found.shown_format,
-                    bytes=digest.tally.bytes_total - before,
+                    bytes=counted.bytes,
                     detected_prefix=found.layout.prefix if found.layout is not None else None,
                     compression=opened.compression,
                 )
             )
+
+
+def _is_divisible(found: Recognised, opened: Opened) -> bool:
+    """Whether any part of it can be read on its own."""
+    return found.layout is not None and found.envelope is None and opened.is_plain_file
 
 
 def _head(blocks: Iterator[bytes]) -> bytes:
@@ -168,11 +166,9 @@ def _head(blocks: Iterator[bytes]) -> bytes:
     return head
 
 
-def _fold(
-    found: Recognised, name: str, blocks: Iterable[bytes], tally: Tally, digest: Digest, wanted: Wanted | None
-) -> None:
+def _fold(found: Recognised, name: str, blocks: Iterable[bytes], tally: Tally, digest: Digest, window: Window) -> None:
     if found.layout is not None:
-        run = Run(digest, found.layout, wanted)
+        run = Run(digest, found.layout, None if window.is_everything else window)
         digest.reading = run
         run.ends(read_piece(blocks, run.reader, digest.tally, run.begins_at))
         digest.reading = None
@@ -185,7 +181,16 @@ def _fold(
         digest.add_plan_file(text, name, sql_of_plan)
 
 
-def _reported(blocks: Iterator[bytes], opened: Opened, progress: Callable[[int], None]) -> Iterator[bytes]:
-    for block in blocks:
-        yield block
-        progress(opened.position())
+class _Counted:
+    """Blocks, how many bytes they have had so far, and a call after each."""
+
+    def __init__(self, blocks: Iterable[bytes], after: Callable[[], None]) -> None:
+        self._blocks = blocks
+        self._after = after
+        self.bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._blocks:
+            self.bytes += len(block)
+            yield block
+            self._after()
