@@ -5,6 +5,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 TEXTS = 1_000_000
@@ -12,13 +13,13 @@ STATEMENT_BYTES = 200_000_000
 TIMES = (1, 10, 30)
 
 _HEAD = (
-    "2026-11-21 18:{minute:02d}:{second:02d}.{millisecond:03d} UTC [{pid}] {who} "
+    "2026-11-21 18:{minute:02d}:{second:02d}.{millisecond:03d} UTC [{pid}] app@shop/web "
     "LOG:  duration: 0.{millisecond:03d} ms  statement: "
 )
 
 
-_WHO = ("app@shop/web", "api@shop/api", "worker@jobs/queue worker")
-"""Several, as a prefix cannot be inferred from one name that may be anything."""
+START_LINES = 2000
+"""Of the real log, with its many sorts of lines: the prefix cannot be inferred from lines that are all alike."""
 
 
 def inputs(source: Path, folder: Path) -> Iterator[Path]:
@@ -31,11 +32,11 @@ def inputs(source: Path, folder: Path) -> Iterator[Path]:
                         shutil.copyfileobj(file, target, 1 << 20)
             yield path
     with _made(folder / "million_texts.log") as path:
-        write_texts(path)
+        write_texts(source, path)
         yield path
     for name, between in (("one_line", " "), ("many_lines", "\n\t")):
         with _made(folder / f"large_statement_{name}.log") as path:
-            write_large_statement(path, between)
+            write_large_statement(source, path, between)
             yield path
 
 
@@ -55,18 +56,20 @@ def _head(number: int) -> str:
     )
 
 
-def write_texts(path: Path) -> None:
+def write_texts(source: Path, path: Path) -> None:
     """No two statements are the same, not even without their digits; all are of one shape."""
     rng = random.Random(4)
-    with path.open("w") as file:
+    with source.open() as start, path.open("w") as file:
+        file.writelines(islice(start, START_LINES))
         for number in range(TEXTS):
             key = uuid.UUID(int=rng.getrandbits(128), version=4)
             file.write(f"{_head(number)}SELECT id, note FROM orders WHERE token = '{key}' AND note <> 'x'\n")
 
 
-def write_large_statement(path: Path, between: str) -> None:
+def write_large_statement(source: Path, path: Path, between: str) -> None:
     """An INSERT of millions of rows between ordinary statements, its rows on one line or on a line each."""
-    with path.open("w") as file:
+    with source.open() as start, path.open("w") as file:
+        file.writelines(islice(start, START_LINES))
         for number in range(1000):
             file.write(f"{_head(number)}SELECT id FROM orders WHERE id = {number}\n")
         file.write(f"{_head(1000)}INSERT INTO events (id, kind) VALUES (0, 'first')")
