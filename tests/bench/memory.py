@@ -51,9 +51,7 @@ def _made(path: Path) -> Iterator[Path]:
 def _head(number: int) -> str:
     seconds, millisecond = divmod(number, 1000)
     minute, second = divmod(seconds, 60)
-    return _HEAD.format(
-        minute=minute % 60, second=second, millisecond=millisecond, pid=4000 + number % 40, who=_WHO[number % 40 % 3]
-    )
+    return _HEAD.format(minute=minute % 60, second=second, millisecond=millisecond, pid=4000 + number % 40)
 
 
 def write_texts(source: Path, path: Path) -> None:
