@@ -79,6 +79,8 @@ class Digest:
         totals = self._queries.get(identity.id)
         if totals is None:
             totals = self._queries[identity.id] = QueryTotals(identity, database, identity.id)
+        else:
+            totals.shown_as(identity)
         return totals
 
     def fold(self) -> None:
@@ -228,6 +230,7 @@ class Digest:
         if known is None:
             self._queries[identity.id] = more
         else:
+            known.shown_as(identity)
             known.merge(more)
 
     def _chains(self) -> Iterator["Run"]:

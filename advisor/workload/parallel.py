@@ -7,6 +7,7 @@ joined in the order of the file. A worker adds all its parts to one digest, so t
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Event
 from typing import Any
@@ -34,7 +35,7 @@ def parts_of(size: int, jobs: int) -> list[tuple[int, int]]:
     if jobs < 2 or count < 2:
         return [(0, size)]
     edges = [size * number // count for number in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def read_in_parallel(

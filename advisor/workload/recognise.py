@@ -240,9 +240,10 @@ class Recogniser:
             return self.unparsed
 
     def _of(self, identity: Identity, sql: str) -> Known:
+        totals = self._totals_of(identity, sql)
         known = self._identities.get(identity.id)
         if known is None:
-            known = self._identities[identity.id] = Known(self._totals_of(identity, sql))
+            known = self._identities[identity.id] = Known(totals)
         return known
 
 

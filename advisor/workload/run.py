@@ -26,7 +26,9 @@ IDLE_US = 60_000_000
 SWEEP_BLOCKS = 32
 """Blocks between two looks for idle sessions."""
 
+MAX_ENDED = 256
 MAX_STREAMS = 1 << 14
+"""Sessions that ended, and heads of records, that are remembered before such a look."""
 
 FOLD_AT = 1 << 15
 """Executions that wait to be added up: columns of many cost less than few, and so many fill a few megabytes."""
@@ -57,6 +59,7 @@ class Run:
         self._start = Start()
         self._streams: dict[tuple[str, str | None, str | None, str | None], SessionStream] = {}
         self._blocks = 0
+        self._ended = 0
 
     def begins_at(self, at_us: int | None) -> None:
         """The time of the first record."""
@@ -68,8 +71,6 @@ class Run:
         key = (session, database, user, application)
         known = self._streams.get(key)
         if known is None:
-            if len(self._streams) >= MAX_STREAMS:
-                self._forget_streams()
             of = self.session(session)
             known = SessionStream(of, Context(*key), self.digest.recogniser(database))
             of.streams.append(known)
@@ -157,13 +158,6 @@ class Run:
         if incident is not None:
             self.digest.add_incident(incident, record, known)
 
-    def _end(self, key: str) -> None:
-        session = self.session(key)
-        session.end()
-        if session.certain:
-            del self.sessions[key]
-            self._forget_streams()
-
     def settle(self) -> None:
         """A block of whole records was read: what was appended is added up."""
         for session in self.sessions.values():
@@ -173,24 +167,24 @@ class Run:
         if self.digest.waiting >= FOLD_AT:
             self.digest.fold()
         self._blocks += 1
-        if self._blocks % SWEEP_BLOCKS == 0:
+        if self._ended >= MAX_ENDED or len(self._streams) >= MAX_STREAMS or self._blocks % SWEEP_BLOCKS == 0:
             self._sweep()
 
+    def _end(self, key: str) -> None:
+        self.session(key).end()
+        self._ended += 1
+
     def _sweep(self) -> None:
-        """Lets go of sessions that were idle for long."""
-        clock = max((each.last_us for each in self.sessions.values() if each.last_us is not None), default=None)
-        if clock is None:
-            return
-        idle = [
-            key
-            for key, each in self.sessions.items()
-            if each.certain and not each.is_open and (each.last_us is None or clock - each.last_us > IDLE_US)
-        ]
-        for key in idle:
-            session = self.sessions.pop(key)
-            session.end()
-        if idle:
-            self._forget_streams()
+        """Lets go of sessions that ended or were idle for long; only between blocks, as readers hold on to streams."""
+        times = [each.last_us for each in self.sessions.values() if each.last_us is not None]
+        long_ago = max(times, default=0) - IDLE_US
+        for key, session in list(self.sessions.items()):
+            is_idle = session.last_us is not None and session.last_us < long_ago
+            if session.certain and not session.is_open and (session.ended or is_idle):
+                session.end()
+                del self.sessions[key]
+        self._ended = 0
+        self._forget_streams()
 
     def _forget_streams(self) -> None:
         for session in self.sessions.values():

@@ -82,14 +82,14 @@ class Session:
     """What is open in one session.
 
     Attributes:
-        certain: it began within the piece.
+        certain: it began within the piece; `ended`: with its last record it ended.
         pending: executions that `units` has not taken yet.
         settled: False while it matters what came before this piece, and is not known.
         held: the session's first steps, as names and arguments of methods, up to the one that settles it.
     """
 
     __slots__ = (
-        *("_open", "_plans", "_steps", "_start", "_steps_us", "certain", "held", "key"),
+        *("_open", "_plans", "_steps", "_start", "_steps_us", "certain", "ended", "held", "key"),
         *("_wanted", "last_us", "pending", "settled", "streams", "units", "watched"),
     )
 
@@ -99,7 +99,7 @@ class Session:
         """`wanted` says which executions are, where not all of them are (`--since`)."""
         self.key = key
         self.units = units
-        self.certain = False
+        self.certain = self.ended = False
         self.last_us: int | None = None
         self._start = start or Start()
         self.pending: list[Execution] = []
@@ -137,12 +137,13 @@ class Session:
             self.held.append(("end", ()))
         else:
             self.certain = True
-        self.settled = True
+        self.settled, self.ended = True, False
         self.units.begin()
         self._tell()
 
     def end(self) -> None:
         """Nothing comes after."""
+        self.ended = True
         if self._hold("end"):
             self._settle()
             return
@@ -247,7 +248,7 @@ class Session:
     def flush(self) -> None:
         """Gives the units what they have not taken yet."""
         if self.pending:
-            self.last_us = self.pending[-1].at_us
+            self.last_us, self.ended = self.pending[-1].at_us, False
             self.units.extend(self.pending)
             self.pending.clear()
 
@@ -262,23 +263,15 @@ class Session:
         self.flush()
         held = [[name, [_plain(each) for each in arguments]] for name, arguments in self.held]
         plans = [_plain(plan) for plan in self._plans]
-        return [
-            self.key,
-            self.settled,
-            held,
-            _plain(self._open),
-            self._steps,
-            self._steps_us,
-            plans,
-            self.units.state(),
-        ]
+        unfinished = [_plain(self._open), self._steps, self._steps_us, plans]
+        return [self.key, self.settled, self.certain, self.last_us, held, unfinished, self.units.state()]
 
     @classmethod
     def restore(cls, state: Sequence[Any], totals: Mapping[str, Any], sink: Repetitions) -> "Session":
         """What `state` told; queries by their id."""
-        key, settled, held, (unfinished, steps, steps_us, plans), units = state
+        key, settled, certain, last_us, held, (unfinished, steps, steps_us, plans), units = state
         session = cls(key, SessionUnits.restore(key, units, sink))
-        session.settled = settled
+        session.settled, session.certain, session.last_us = settled, certain, last_us
         session.held = [(name, tuple(_rich(each, totals) for each in arguments)) for name, arguments in held]
         session._open = _rich(unfinished, totals)
         session._steps, session._steps_us = steps, steps_us

@@ -13,7 +13,9 @@ NUMBER = re.compile(r'[0-9](?<![0-9A-Za-z_$"\x80-\U0010ffff][0-9])[0-9]*')
 class on purpose: only then does `re` skip ahead to the next digit at the speed of a scan."""
 
 _LONG_NUMBER = re.compile(r"[0-9]{10}")
-_GREATEST_INTEGER = 2**31 - 1
+_LIMITS = (2**31, 2**63)
+_LONGEST = 40
+_TOO_LARGE = 2**64
 
 _DOLLAR_QUOTE = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][\w]*)?\$")
 
@@ -58,8 +60,14 @@ def skeleton(sql: str) -> str | None:
 
 
 def _by_size(number: re.Match[str]) -> str:
-    """An integer that needs more than four bytes is of another kind; see `advisor.sql.identify`."""
-    return "\3" if int(number[0]) > _GREATEST_INTEGER else "\0"
+    """The type of a number is part of the identity: see `advisor.sql.identify.number_type`.
+
+    The least integer is one that is too large, but for its sign.
+    """
+    value = int(number[0]) if len(number[0]) <= _LONGEST else _TOO_LARGE
+    if value in _LIMITS:
+        return "\5" + number[0]
+    return "\0" if value < _LIMITS[0] else "\3" if value < _LIMITS[1] else "\4"
 
 
 def zeroed(message: bytes) -> bytes | None:

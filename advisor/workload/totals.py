@@ -76,6 +76,12 @@ class QueryTotals:
             self.seen_with(tags, calls)
         self._samples.add_text(f"statement: {sql}".encode("utf-8", "replace"))
 
+    def shown_as(self, identity: Identity | Named) -> None:
+        """Another text of the same query: of all of them the shortest is shown (`END` for `COMMIT`)."""
+        mine = self.identity
+        if mine is not None and mine is not identity and _shown_order(identity.sql) < _shown_order(mine.sql):
+            self.identity = identity
+
     def seen_by(self, user: str | None) -> None:
         """Notes who ran it; of several users two are kept, which is enough to know that there is not one."""
         if user is not None and user not in self.users:
@@ -251,6 +257,10 @@ class QueryTotals:
         for (name, value), (calls,) in self._tags.items() if self._tags is not None else ():
             tags.setdefault(name or "", {})[value or ""] = calls
         return tags
+
+
+def _shown_order(sql: str) -> tuple[int, str]:
+    return len(sql), sql
 
 
 def _least(one: int | None, other: int | None) -> int | None:
