@@ -58,8 +58,14 @@ LEAST_COMMON = 1.1
 
 LEAST_COMMON_CALLS = 1.25
 
+LOAD_NEIGHBOURS = 6.0
+"""The load goes by quarters of a day: so many neighbouring hours are worth one independent one, if not more."""
+
 ASSUMED_LOAD_SD = 0.15
 """Of the load's part in durations, where there are too few hours to see it."""
+
+NOTABLE_UNSEEN_SD = 0.1
+"""What queries differ between the inputs beyond their hours' noise is told from 10 % on."""
 
 LEAST_OVERLAP = 0.5
 """Of the hours of the day that either input covers, both must cover this share."""
@@ -229,7 +235,7 @@ def _shared(ensemble: Ensemble, sides: Sequence[Sequence[float]]) -> Ratio:
         if len(levels) < FAIR_HOURS:
             variance += ASSUMED_LOAD_SD**2
             continue
-        alike = neighbours(levels)
+        alike = max(LOAD_NEIGHBOURS, neighbours(levels))
         variance += pvariance(levels) / (len(levels) - 1) * alike
         independent += len(levels) / alike
     return interval(ensemble.common, half_width(variance, max(3.0, independent - 2)))
@@ -265,8 +271,10 @@ def _confidence(
         reasons.append("many queries changed, each by another ratio: what they have in common cannot be told")
     elif 0 < len(ensemble.judged) < LEAST_QUERIES:
         reasons.append("too few queries to tell their own changes from those of the whole server")
-    if ensemble.widening > 1.5:
+    if ensemble.unseen > NOTABLE_UNSEEN_SD**2:
+        share = math.expm1(math.sqrt(ensemble.unseen))
         reasons.append(
-            f"the inputs differ by {ensemble.widening:.1f} times what their hours explain: all intervals are widened"
+            f"queries differ by another {share:.0%} between the inputs than their hours explain, which all intervals"
+            " allow for"
         )
     return level, tuple(reasons)

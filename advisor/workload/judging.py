@@ -7,13 +7,16 @@ from statistics import median
 
 from advisor.model.difference import Ratio
 from advisor.workload.hourly import LEAST_ENSEMBLE, LEAST_QUERIES, Timed, Uncertainty
-from advisor.workload.significance import benjamini_hochberg, critical, spread, two_sided
+from advisor.workload.significance import MAD_TO_SD, benjamini_hochberg, critical, spread, two_sided
 
 NEAR = math.log(1.2)
 """Queries whose ratios are within 1.2 of the median one move with it."""
 
 MOST_TOGETHER = 0.5
 """So many must move together before that is called what all have in common."""
+
+_STEPS = 20
+"""Halvings of a search: to a millionth."""
 
 INTERVAL = 0.05
 """Intervals hold the true ratio in 95 of 100 cases."""
@@ -49,7 +52,7 @@ class Ensemble:
         separate: whether the queries were many enough.
         agreeing: how many are near the centre; `together`: most are.
         scatter: of the log ratios that agree.
-        widening: factor of all intervals, for noise between the inputs that their hours do not show.
+        unseen: variance between the inputs that their hours do not show; part of all intervals.
     """
 
     judged: tuple[Judged, ...]
@@ -59,7 +62,7 @@ class Ensemble:
     agreeing: int
     together: bool
     scatter: float
-    widening: float
+    unseen: float
 
 
 def observed(pair: Timed, span: Uncertainty) -> Observed:
@@ -70,9 +73,10 @@ def observed(pair: Timed, span: Uncertainty) -> Observed:
 def judge(seen: Sequence[Observed], *, near: float = NEAR) -> Ensemble:
     """Each ratio against what they have in common: the median.
 
-    Where the queries scatter by more than their own hours explain (another day, other data, another machine), all
-    intervals are widened by that: the scatter of the many tells what is usual between these two inputs (the "empirical
-    null" of Efron, J. Am. Stat. Assoc. 99 (2004), 96-104; widened only, never narrowed).
+    Where the queries scatter by more than their own hours explain (another day, other data, another machine), that is
+    added to the variance of each: the scatter of the many tells what is usual between these two inputs (the "empirical
+    null" of Efron, J. Am. Stat. Assoc. 99 (2004), 96-104, as a variance between inputs; queries that changed do not
+    move it, as it rests on the median distance).
     """
     centre = common = 0.0
     out = [each.ratio for each in seen]
@@ -80,12 +84,11 @@ def judge(seen: Sequence[Observed], *, near: float = NEAR) -> Ensemble:
         adjusted = [each.ratio - each.levels for each in seen]
         centre, common = median(adjusted), median(out)
         out = [value - centre for value in adjusted]
-    scores = [value / math.sqrt(each.variance) for value, each in zip(out, seen, strict=True)]
-    widening = max(1.0, spread_about_zero(scores)) if len(seen) >= LEAST_ENSEMBLE else 1.0
-    p_values = [two_sided(score / widening, each.degrees) for score, each in zip(scores, seen, strict=True)]
+    unseen = _unseen(out, [each.variance for each in seen]) if len(seen) >= LEAST_ENSEMBLE else 0.0
+    p_values = [_p_value(each, value, unseen) for each, value in zip(seen, out, strict=True)]
     q_values = benjamini_hochberg(p_values)
     judged = tuple(
-        _judged(each, own, widening, p, q) for each, own, p, q in zip(seen, out, p_values, q_values, strict=True)
+        _judged(each, own, unseen, p, q) for each, own, p, q in zip(seen, out, p_values, q_values, strict=True)
     )
     agreeing = [value for value in out if abs(value) <= near]
     separate = len(seen) >= LEAST_QUERIES
@@ -97,15 +100,15 @@ def judge(seen: Sequence[Observed], *, near: float = NEAR) -> Ensemble:
         agreeing=len(agreeing),
         together=separate and len(agreeing) >= MOST_TOGETHER * len(out),
         scatter=spread(agreeing),
-        widening=widening,
+        unseen=unseen,
     )
 
 
 def judge_one(each: Observed, ensemble: Ensemble) -> Judged:
     """A ratio of its own, against what the others have in common; its q-value is its p-value."""
     own = each.ratio - ensemble.centre - (each.levels if ensemble.separate else 0.0)
-    p_value = two_sided(own / math.sqrt(each.variance) / ensemble.widening, each.degrees)
-    return _judged(each, own, ensemble.widening, p_value, p_value)
+    p_value = _p_value(each, own, ensemble.unseen)
+    return _judged(each, own, ensemble.unseen, p_value, p_value)
 
 
 def interval(log_ratio: float, half: float) -> Ratio:
@@ -120,11 +123,32 @@ def half_width(variance: float, degrees: float) -> float:
 
 def spread_about_zero(scores: Sequence[float]) -> float:
     """As `significance.spread`, about 0."""
-    return spread([*scores, *(-score for score in scores)])
+    return MAD_TO_SD * median(abs(score) for score in scores)
 
 
-def _judged(each: Observed, own: float, widening: float, p_value: float, q_value: float) -> Judged:
-    half = half_width(each.variance, each.degrees) * widening
+def _unseen(out: Sequence[float], variances: Sequence[float]) -> float:
+    """The variance to add to each so that the scores scatter as those of a normal distribution do."""
+
+    def scatter(added: float) -> float:
+        return spread_about_zero([value / math.sqrt(v + added) for value, v in zip(out, variances, strict=True)])
+
+    if scatter(0.0) <= 1:
+        return 0.0
+    low, high = 0.0, 1.0
+    while scatter(high) > 1:
+        high *= 2
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if scatter(middle) > 1 else (low, middle)
+    return high
+
+
+def _p_value(each: Observed, own: float, unseen: float) -> float:
+    return two_sided(own / math.sqrt(each.variance + unseen), each.degrees)
+
+
+def _judged(each: Observed, own: float, unseen: float, p_value: float, q_value: float) -> Judged:
+    half = half_width(each.variance + unseen, each.degrees)
     return Judged(interval(each.ratio, half), interval(own, half), p_value, q_value)
 
 
