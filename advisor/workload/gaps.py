@@ -20,6 +20,10 @@ APART: Final = HIGHEST + 1
 LONG: Final = APART + 1
 """The level of a pause of 2 s or more: it ends a transaction, too, whose COMMIT was perhaps not logged."""
 
+BUCKETS: Final = APART + 1
+"""Numbers of bits that are told apart. Pauses of 2 s and more count as one kind, and so do beginnings of sessions: so a
+session need not be remembered while it is idle."""
+
 LONG_US: Final = 1 << HIGHEST
 
 BACKWARDS_US: Final = 1_000_000
@@ -38,9 +42,6 @@ POPULATED_SHARE: Final = 0.01
 LEARN_AFTER: Final = 16
 """Pauses before anything is learned from them."""
 
-COUNTED_BITS: Final = 25
-"""A pause of more bits (34 s) is not counted: a session that is idle for longer need not be remembered."""
-
 
 class GapModel:
     """The pauses of one application, counted by their bit length. `fine`: some time was not a whole second."""
@@ -48,20 +49,23 @@ class GapModel:
     __slots__ = ("counts", "fine")
 
     def __init__(self) -> None:
-        self.counts = [0] * (COUNTED_BITS + 1)
+        self.counts = [0] * BUCKETS
         self.fine = False
 
     def add(self, gap_us: int, at_us: int) -> int:
-        """One pause, in microseconds (0 where statements overlap), before a statement that ended at a time.
+        """A pause under 2 s, in microseconds (0 where statements overlap), before a statement that ended at a time.
 
         Its bit length is returned.
         """
         bits = gap_us.bit_length()
-        if bits <= COUNTED_BITS:
-            self.counts[bits] += 1
-            if not self.fine and at_us % 1_000_000:
-                self.fine = True
+        self.counts[bits] += 1
+        if not self.fine and at_us % 1_000_000:
+            self.fine = True
         return bits
+
+    def add_long(self, at_us: int) -> None:
+        """A pause of 2 s or more, or the beginning of a session, before a statement that ended at a time."""
+        self.add(LONG_US, at_us)
 
     @property
     def is_coarse(self) -> bool:

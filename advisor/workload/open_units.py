@@ -4,7 +4,7 @@ from typing import Any, Final, Self
 
 from advisor.workload.chain import Chain, Fold
 from advisor.workload.execution import Context, Execution
-from advisor.workload.gaps import APART, BACKWARDS_US, HIGHEST, LONG, LONG_US, LOWEST, GapModel
+from advisor.workload.gaps import APART, BACKWARDS_US, LONG, LONG_US, LOWEST, GapModel
 from advisor.workload.head import FirstWork, Head
 from advisor.workload.repetition import WHOLE, Repetitions
 from advisor.workload.segments import Segment
@@ -57,25 +57,26 @@ class OpenUnits:
         return self._head is not None or self._working or self._mode == INSIDE
 
     def _pause(self, at: int | None, duration: int | None, context: Context) -> int:
-        """The level of the pause before a statement; the pause is counted unless it lies inside of a transaction."""
-        if not self._seen:
-            return 0
+        """The level of the pause before a statement; a pause under 2 s is counted unless it lies in a transaction."""
         last = self._last_end
+        if not self._seen:
+            if at is not None and self._mode != UNKNOWN:
+                self._sink.gaps(context.application).add_long(at)
+            return 0
         if at is None or last is None:
             return APART
         gap = at - (duration or 0) - last
-        if gap < 0:
-            if at < last - BACKWARDS_US:
-                return LONG
-            gap = 0
+        if gap >= LONG_US or at < last - BACKWARDS_US:
+            self._sink.gaps(context.application).add_long(at)
+            return LONG
         if self._mode == INSIDE:
-            return LONG if gap >= LONG_US else 0
+            return 0
         gaps = self._gaps
         if gaps is None or context is not self._context:
             gaps = self._gaps = self._target.gaps(context.application)
             self._context = context
-        bits = gaps.add(gap, at)
-        return LONG if bits > HIGHEST else bits if bits > LOWEST else 0
+        bits = gaps.add(gap if gap > 0 else 0, at)
+        return bits if bits > LOWEST else 0
 
     @property
     def _target(self) -> Repetitions:

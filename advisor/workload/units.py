@@ -112,6 +112,8 @@ class SessionUnits(OpenUnits):
         head, self._head = self._head, None
         if head is not None:
             self._sink.merge(head.private)
+            if head.first is not None and head.first.at_us is not None:
+                self._sink.gaps(head.first.application).add_long(head.first.at_us)
             if head.chain.lefts:
                 chain, fold = Chain(), self._fold_into(self._sink)
                 chain.open(APART, head.chain.segments[0])

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from advisor.model.workload import Ancestor, Repetition, RepetitionInstance
 from advisor.workload.execution import Context, Execution
-from advisor.workload.gaps import APART, COARSE_LEVEL, COUNTED_BITS, DEFAULT_LEVEL, LONG, valley
+from advisor.workload.gaps import APART, BUCKETS, COARSE_LEVEL, DEFAULT_LEVEL, LONG, LONG_US, valley
 from advisor.workload.repetition import Repetitions
 from advisor.workload.units import SessionUnits
 
@@ -177,16 +177,19 @@ class Walk:
         self.previous = line
 
     def pause(self, line: Line) -> int:
-        if self.previous is None:
+        if line.at_us is None or (self.previous is not None and self.previous.at_us is None):
+            return APART if self.previous is not None else 0
+        pauses = self.pauses[line.application]
+        if self.previous is None or self.previous.at_us is None:
+            pauses.append((LONG_US, line.at_us))
             return 0
-        if line.at_us is None or self.previous.at_us is None:
-            return APART
-        if line.at_us < self.previous.at_us - 1_000_000:
-            return LONG
         gap = max(0, line.at_us - (line.duration_us or 0) - self.previous.at_us)
-        if not self.stretches[-1][0] and gap < 1 << COUNTED_BITS:
-            self.pauses[line.application].append((gap, line.at_us))
-        return LONG if gap >= 1 << 21 else gap.bit_length()
+        if gap >= LONG_US or line.at_us < self.previous.at_us - 1_000_000:
+            pauses.append((LONG_US, line.at_us))
+            return LONG
+        if not self.stretches[-1][0]:
+            pauses.append((gap, line.at_us))
+        return gap.bit_length()
 
     def work(self, line: Line, level: int) -> None:
         last = self.last_work
@@ -217,7 +220,9 @@ class Walk:
 def thresholds(pauses: Mapping[str | None, list[tuple[int, int]]]) -> dict[str | None, int]:
     found = {}
     for application, each in pauses.items():
-        counts = [0] * (COUNTED_BITS + 1)
+        if not each:
+            continue
+        counts = [0] * BUCKETS
         for gap, _ in each:
             counts[gap.bit_length()] += 1
         coarse = all(at % 1_000_000 == 0 for _, at in each)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.workload import distinct, pair, repetition, segments, units
+from advisor.workload.gaps import LONG_US
 from advisor.workload.repetition import Repetitions
 from tests.unit.workload.sessions import Line, Piece, reference
 
@@ -133,3 +134,20 @@ def test_logs_of_several_servers_add_up_in_any_order(several: list[list[Line]], 
     shuffled = random.sample(several, len(several))
     assert added(several).state() == added(shuffled).state()
     assert added(several).freeze() == added(shuffled).freeze()
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs())
+def test_a_session_may_be_forgotten_while_it_is_idle(lines: list[Line]) -> None:
+    last: dict[str, int | None] = {}
+    forgetful = []
+    for line in lines:
+        before = last.get(line.session)
+        if line.kind == "statement":
+            start = None if line.at_us is None else line.at_us - (line.duration_us or 0)
+            if start is not None and before is not None and start - before >= LONG_US:
+                forgetful.append(Line(kind="connection", session=line.session))
+        if line.kind != "plan":
+            last[line.session] = line.at_us if line.kind == "statement" else None
+        forgetful.append(line)
+    assert Piece().read(forgetful).freeze() == Piece().read(lines).freeze()
