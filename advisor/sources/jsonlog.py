@@ -12,7 +12,7 @@ import orjson
 from advisor.model.execution import Execution
 from advisor.sources.messages import second_us, timestamp_us
 from advisor.sources.record import Record
-from advisor.sources.sink import STEP, ZERO, Sink, Stream
+from advisor.sources.sink import STEPS, ZERO, Sink, Stream
 from advisor.sources.tally import OVERSIZED_BYTES, Tally
 from advisor.sources.text import decoded
 from advisor.sources.timed import FRACTIONS, REMEMBERED, Durations
@@ -88,6 +88,13 @@ class JsonReader:
             else:
                 stream, at, written, message, detail = found
                 duration = durations[written]
+                if duration >= 0 and message.startswith(STEPS):
+                    if stream.busy:
+                        stream.step(duration)
+                    else:
+                        stream.session.steps_us += duration
+                    head, start = following, True
+                    continue
                 known = None
                 if duration >= 0 and len(message) <= OVERSIZED_BYTES:
                     known = (
@@ -97,11 +104,12 @@ class JsonReader:
                     )
                 if known is None:
                     self._others(head + _MARK + body)
-                elif known is STEP:
-                    stream.step(duration)
                 elif stream.busy:
                     stream.execution(known, at, duration, message, detail)
                 else:
+                    session = stream.session
+                    if session.steps_us:
+                        duration = session.with_steps(message, duration)
                     done = build(execution, (known, at, duration, message, detail, stream.context, None))
                     stream.append(done)
                     known.totals.append(done)

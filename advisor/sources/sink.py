@@ -14,8 +14,17 @@ from advisor.sources.record import Record
 ZERO: Final = bytes(48 if 48 <= byte < 58 else byte for byte in range(256))
 """For `bytes.translate`: every digit as 0. Texts that differ in the digits of numbers alone then are one key."""
 
-STEP: Final = object()
-"""What `Stream.recognise` says of a parse or bind step."""
+STEPS: Final = (b"parse ", b"bind ")
+"""How the messages of steps begin that are no executions of their own."""
+
+
+class OpenSession(Protocol):
+    """`steps_us`: parse and bind steps whose time the next execution gets."""
+
+    steps_us: int
+
+    def with_steps(self, message: bytes, duration_us: int) -> int:
+        """The duration of an execution with that of its steps, which are used up."""
 
 
 class Stream(Protocol):
@@ -24,7 +33,8 @@ class Stream(Protocol):
     Attributes:
         context: who runs.
         shapes: messages known by their zeroed text; `texts`: by their very text. Both are emptied in place when full.
-        busy: an execution cannot simply be appended: hand it to `execution`.
+        busy: hand an execution to `execution` and a step to `step`, because something else is open; otherwise a step is
+            added to `session.steps_us`, and an execution, with these, is appended.
         append: takes an `Execution`; so does `known.totals.append`, and both want it.
     """
 
@@ -37,10 +47,12 @@ class Stream(Protocol):
     @property
     def busy(self) -> bool: ...
     @property
+    def session(self) -> OpenSession: ...
+    @property
     def append(self) -> Callable[[Any], None]: ...
 
     def recognise(self, message: bytes) -> Any:
-        """What a message (`statement: SELECT 1`) is: a `Known`, `STEP`, or None where it is neither."""
+        """What a message (`statement: SELECT 1`) is: a `Known`, or None where it is no execution."""
 
     def step(self, duration_us: int) -> None:
         """A parse or bind step took so long."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from advisor.model.execution import Execution
 from advisor.sources.messages import second_us
 from advisor.sources.prefix import compile_prefix
-from advisor.sources.sink import STEP, ZERO, Sink, Stream
+from advisor.sources.sink import STEPS, ZERO, Sink, Stream
 from advisor.sources.tally import OVERSIZED_BYTES
 
 _MARK = b"LOG:  duration: "
@@ -161,28 +161,44 @@ class TimedReader:
             stream = found[0]
             written, _, message = body.partition(b" ms  ")
             duration = durations[written]
+            if message.startswith(STEPS):
+                if duration >= 0 and (b"\n" not in message or _is_whole(message, head)):
+                    if stream.busy:
+                        stream.step(duration)
+                    else:
+                        stream.session.steps_us += duration
+                else:
+                    rest(head + _MARK + body + b"\n")
+                head, found, at = following, next_found, next_at
+                continue
             detail = None
             if b"\n" in message:
                 message, detail, whole = _lines(message, head, heads, cut)
                 if not whole:
                     duration = -1
-            if duration < 0 or len(message) > OVERSIZED_BYTES:
-                known = None
-            else:
+            known = None
+            if duration >= 0 and len(message) <= OVERSIZED_BYTES:
                 known = (
                     stream.shapes.get(message.translate(ZERO)) or stream.texts.get(message) or stream.recognise(message)
                 )
             if known is None:
                 rest(head + _MARK + body + b"\n")
-            elif known is STEP:
-                stream.step(duration)
             elif stream.busy:
                 stream.execution(known, at, duration, message, detail)
             else:
+                session = stream.session
+                if session.steps_us:
+                    duration = session.with_steps(message, duration)
                 done = build(execution, (known, at, duration, message, detail, stream.context, None))
                 stream.append(done)
                 known.totals.append(done)
             head, found, at = following, next_found, next_at
+
+
+def _is_whole(message: bytes, head: bytes) -> bool:
+    """Whether the lines of a step are all its own: its text's, and the DETAIL with its parameters."""
+    others = message.count(b"\n") - message.count(b"\n\t")
+    return others == 0 or (others == 1 and b"\n" + head + _DETAIL in message)
 
 
 def _lines(message: bytes, head: bytes, heads: _Heads, cut: int) -> tuple[bytes, bytes | None, bool]:

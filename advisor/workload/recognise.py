@@ -10,7 +10,6 @@ from hashlib import blake2b
 from typing import Any
 
 from advisor.errors import SqlError
-from advisor.sources.sink import STEP
 from advisor.sources.text import decoded
 from advisor.sql.comments import comment_tags, comment_text, split_comments
 from advisor.sql.identify import Identity, identify
@@ -36,7 +35,7 @@ MAX_SIGNIFICANT = 64
 FAILURES_BELIEVED = 8
 """Texts of one skeleton that did not parse, after which the next ones are not tried."""
 
-_STEP = re.compile(rb"(statement|execute|parse|bind)\b[^:\n]*: ")
+_STEP = re.compile(rb"(?:statement|execute)\b[^:\n]*: ")
 
 _TRACE = re.compile(rb"traceparent='(00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2})'")
 """https://www.w3.org/TR/trace-context/: version, trace id, parent, flags."""
@@ -76,16 +75,13 @@ class Recogniser:
         self.empty = Known(totals_of(None, "empty"))
 
     def recognise(self, message: bytes) -> Any:
-        """A message (`statement: SELECT 1`) that is not in `shapes` or `texts`: a `Known`, `STEP`, or None."""
+        """A message (`statement: SELECT 1`) that is not in `shapes` or `texts`: a `Known`, or None."""
         known = self._by_key(message)
         if known is not None:
             return known
         step = _STEP.match(message)
         if step is None:
             return None
-        if step[1] in (b"parse", b"bind"):
-            self._remember_text(message, STEP)
-            return STEP
         if message.endswith((b"*/", b"*/;")):
             known = self._tagged(message)
             if known is not None:
@@ -120,7 +116,7 @@ class Recogniser:
             # Once as if it had come without its tags: from then on it is known.
             self.recognise(body)
             known = self._by_key(body) or self.texts.get(body)
-        if known is None or known is STEP:
+        if known is None:
             return None
         tags, trace = self._tags_of(message[cut:].rstrip(b"; \n\t"))
         return Known(known.totals, tags or None, trace) if tags or trace else known

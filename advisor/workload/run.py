@@ -9,7 +9,6 @@ from advisor.sources.layout import Layout, open_reader
 from advisor.sources.messages import MESSAGE, parameters_text, root_blocks, root_rows, split_plan
 from advisor.sources.reader import Edges, Reader, read_edge
 from advisor.sources.record import Record
-from advisor.sources.sink import STEP
 from advisor.sources.tally import OVERSIZED_BYTES, Tally
 from advisor.workload.digest import Digest
 from advisor.workload.known import Known
@@ -122,7 +121,7 @@ class Run:
         known = stream.recognise(message)
         detail = record.detail
         bound = detail.encode("utf-8", "replace") if detail and detail[:12] in _PARAMETERS else None
-        if known is not None and known is not STEP:
+        if known is not None:
             stream.session.execution(known, record.at_us, duration, message, bound, stream.context)
 
     def _plan(self, record: Record, stream: SessionStream, duration: int, text: str) -> None:

@@ -89,8 +89,8 @@ class Session:
     """
 
     __slots__ = (
-        *("_open", "_plans", "_steps", "_start", "_steps_us", "certain", "ended", "held", "key"),
-        *("_wanted", "last_us", "pending", "settled", "streams", "units", "watched"),
+        *("_open", "_plans", "_steps", "_start", "certain", "ended", "held", "key"),
+        *("_wanted", "last_us", "pending", "settled", "steps_us", "streams", "units", "watched"),
     )
 
     def __init__(
@@ -110,7 +110,7 @@ class Session:
         self._wanted = wanted
         self._open: Execution | None = None
         self._steps = 0
-        self._steps_us = 0
+        self.steps_us = 0
         self._plans: list[LoggedPlan] = []
 
     def _append(self, execution: Execution) -> None:
@@ -121,7 +121,7 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether something waits for the session's next record."""
-        return self._open is not None or self._steps_us > 0 or bool(self._plans)
+        return self._open is not None or bool(self._plans)
 
     @property
     def busy(self) -> bool:
@@ -157,21 +157,26 @@ class Session:
         if self._hold("step", duration_us):
             return
         self._close_open()
-        self._steps_us += duration_us
+        self.steps_us += duration_us
         self._tell()
+
+    def with_steps(self, message: bytes, duration_us: int) -> int:
+        """The duration of an execution with that of its steps; a plain statement has none, whatever came before."""
+        steps_us, self.steps_us, self._steps = self.steps_us, 0, 0
+        return duration_us if message.startswith(b"statement") else duration_us + steps_us
 
     def bare_duration(self, duration_us: int, at_us: int | None) -> None:
         """A duration without a text: it ends the open statement, or is a parse or bind step before one."""
         if self._hold("bare_duration", duration_us, at_us):
             return
         if self._open is not None:
-            ended = self._open._replace(at_us=at_us, duration_us=duration_us + self._steps_us)
+            ended = self._open._replace(at_us=at_us, duration_us=duration_us + self.steps_us)
             self._open = None
-            self._steps = self._steps_us = 0
+            self._steps = self.steps_us = 0
             self._append(ended)
         elif self._steps < STEPS_PER_EXECUTION:
             self._steps += 1
-            self._steps_us += duration_us
+            self.steps_us += duration_us
         self._tell()
 
     def execution(
@@ -190,14 +195,13 @@ class Session:
             # The one that was held is complete, and this one needs nothing of what came before.
             self._settle()
         self._close_open()
-        if message.startswith(b"statement"):
-            self._steps = self._steps_us = 0
+        if duration_us is None and message.startswith(b"statement"):
+            self._steps = self.steps_us = 0
         execution = Execution(known, at_us, duration_us, message, detail, context, self._claimed(known))
         if duration_us is None:
             self._open = execution
         else:
-            self._append(execution._replace(duration_us=duration_us + self._steps_us))
-            self._steps = self._steps_us = 0
+            self._append(execution._replace(duration_us=self.with_steps(message, duration_us)))
         self._tell()
 
     def plan(self, plan: LoggedPlan) -> None:
@@ -227,7 +231,7 @@ class Session:
         if failed is not None:
             failed.errors += 1
         self._open = None
-        self._steps = self._steps_us = 0
+        self._steps = self.steps_us = 0
         self._tell()
 
     def join(self, later: "Session") -> None:
@@ -241,7 +245,7 @@ class Session:
         self.flush()
         self.units.join(later.units)
         self.pending += later.pending
-        self._open, self._steps, self._steps_us = later._open, later._steps, later._steps_us
+        self._open, self._steps, self.steps_us = later._open, later._steps, later.steps_us
         self._plans = later._plans
         self._tell()
 
@@ -263,7 +267,7 @@ class Session:
         self.flush()
         held = [[name, [_plain(each) for each in arguments]] for name, arguments in self.held]
         plans = [_plain(plan) for plan in self._plans]
-        unfinished = [_plain(self._open), self._steps, self._steps_us, plans]
+        unfinished = [_plain(self._open), self._steps, self.steps_us, plans]
         return [self.key, self.settled, self.certain, self.last_us, held, unfinished, self.units.state()]
 
     @classmethod
@@ -274,7 +278,7 @@ class Session:
         session.settled, session.certain, session.last_us = settled, certain, last_us
         session.held = [(name, tuple(_rich(each, totals) for each in arguments)) for name, arguments in held]
         session._open = _rich(unfinished, totals)
-        session._steps, session._steps_us = steps, steps_us
+        session._steps, session.steps_us = steps, steps_us
         session._plans = [_rich(plan, totals) for plan in plans]
         return session
 
@@ -319,7 +323,7 @@ class Session:
         for plan in self._plans:
             self._count(plan)
         self._plans = []
-        self._steps = self._steps_us = 0
+        self._steps = self.steps_us = 0
 
     def _claimed(self, known: Known) -> int | None:
         """The rows of the plan that came before its statement; any others that wait were executions without a line."""
