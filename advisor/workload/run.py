@@ -12,8 +12,9 @@ from advisor.sources.record import Record
 from advisor.sources.tally import OVERSIZED_BYTES, Tally
 from advisor.workload.digest import Digest
 from advisor.workload.known import Known
-from advisor.workload.session import LoggedPlan, Session, SessionStream, Start, Wanted
+from advisor.workload.session import LoggedPlan, Session, SessionStream, Start
 from advisor.workload.units import SessionUnits
+from advisor.workload.window import Window
 
 EDGE_US = 3_200_000
 """Work that starts so long after the beginning of a piece has a pause before it that separates at any threshold (see
@@ -42,9 +43,10 @@ class Run:
         layout: what the reader needs to know.
         edges: bytes that cannot be read without the neighbours.
         first_us, last_us: times of the first and of the last record; None where the log has no times.
+        ended_at: what its last bytes are known by (`Mark.tail_hash`), to go on there; None where that is not kept.
     """
 
-    def __init__(self, digest: Digest, layout: Layout, wanted: Wanted | None = None) -> None:
+    def __init__(self, digest: Digest, layout: Layout, wanted: Window | None = None) -> None:
         """`wanted` says of a record's time whether it is; None where all are."""
         self.digest = digest
         self.wanted = wanted
@@ -55,6 +57,7 @@ class Run:
         self.edges = Edges()
         self.first_us: int | None = None
         self.last_us: int | None = None
+        self.ended_at: bytes | None = None
         self._start = Start()
         self._streams: dict[tuple[str, str | None, str | None, str | None], SessionStream] = {}
         self._blocks = 0
@@ -201,6 +204,7 @@ class Run:
     def join(self, later: "Run") -> None:
         """Goes on with the piece that follows; `later` must not be used any more."""
         tail, head = self.edges.tail, later.edges.head
+        self.ended_at = later.ended_at
         if later.edges.tail is None:
             self.edges = Edges(
                 head=self.edges.head + (head if tail is None else b""), tail=None if tail is None else tail + head
@@ -212,6 +216,7 @@ class Run:
         else:
             read_edge(tail + head, self.reader, self.tally)
             self.edges = Edges(head=self.edges.head, tail=later.edges.tail)
+        self._want(later.wanted)
         for key, session in later.sessions.items():
             mine = self.sessions.get(key)
             if mine is None:
@@ -223,6 +228,13 @@ class Run:
             mine.join(session)
         self.last_us = later.last_us if later.last_us is not None else self.last_us
         self._forget_streams()
+
+    def _want(self, wanted: Window | None) -> None:
+        """From now on other records are wanted."""
+        if wanted != self.wanted:
+            self.wanted = wanted
+            for session in self.sessions.values():
+                session.want(wanted)
 
     def close(self) -> None:
         """Nothing came before and nothing comes after: what is open is added up."""
@@ -241,24 +253,26 @@ class Run:
         self.sessions.clear()
 
     def state(self) -> list[Any]:
-        """Everything that is open, as plain values."""
+        """Everything that is open, as plain values; equal for equal contents."""
+        self._sweep()
         return [
             self.layout.state(),
             [self.edges.head, self.edges.tail],
-            [self.first_us, self.last_us],
-            [session.state() for session in self.sessions.values()],
+            [self.first_us, self.last_us, self.ended_at],
+            self.wanted.state() if self.wanted is not None else None,
+            [session.state() for _, session in sorted(self.sessions.items())],
         ]
 
     @classmethod
     def restore(cls, state: Sequence[Any], digest: Digest, totals: Mapping[str, Any]) -> "Run":
         """What `state` told, in a digest that has the queries."""
-        layout, (head, tail), (first_us, last_us), sessions = state
-        run = cls(digest, Layout.restore(layout))
+        layout, (head, tail), (first_us, last_us, ended_at), wanted, sessions = state
+        run = cls(digest, Layout.restore(layout), Window.restore(wanted) if wanted is not None else None)
         run.edges = Edges(head=head, tail=tail)
         run.begins_at(first_us)
-        run.last_us = last_us
+        run.last_us, run.ended_at = last_us, ended_at
         for each in sessions:
-            session = Session.restore(each, totals, digest.repetitions)
+            session = Session.restore(each, totals, digest.repetitions, start=run._start, wanted=run.wanted)
             run.sessions[session.key] = session
         return run
 

@@ -113,6 +113,12 @@ class Session:
         self.steps_us = 0
         self._plans: list[LoggedPlan] = []
 
+    def want(self, wanted: Wanted | None) -> None:
+        """From now on other executions are wanted."""
+        self.watched = wanted is not None
+        self._wanted = wanted
+        self._tell()
+
     def _append(self, execution: Execution) -> None:
         if self._wanted is None or self._wanted(execution.at_us):
             self.pending.append(execution)
@@ -247,6 +253,9 @@ class Session:
         self.pending += later.pending
         self._open, self._steps, self.steps_us = later._open, later._steps, later.steps_us
         self._plans = later._plans
+        self.ended = later.ended
+        if later.last_us is not None:
+            self.last_us = later.last_us
         self._tell()
 
     def flush(self) -> None:
@@ -268,14 +277,17 @@ class Session:
         held = [[name, [_plain(each) for each in arguments]] for name, arguments in self.held]
         plans = [_plain(plan) for plan in self._plans]
         unfinished = [_plain(self._open), self._steps, self.steps_us, plans]
-        return [self.key, self.settled, self.certain, self.last_us, held, unfinished, self.units.state()]
+        begun = [self.settled, self.certain, self.ended, self.last_us]
+        return [self.key, begun, held, unfinished, self.units.state()]
 
     @classmethod
-    def restore(cls, state: Sequence[Any], totals: Mapping[str, Any], sink: Repetitions) -> "Session":
+    def restore(
+        cls, state: Sequence[Any], totals: Mapping[str, Any], sink: Repetitions, *, start: Start, wanted: Wanted | None
+    ) -> "Session":
         """What `state` told; queries by their id."""
-        key, settled, certain, last_us, held, (unfinished, steps, steps_us, plans), units = state
-        session = cls(key, SessionUnits.restore(key, units, sink))
-        session.settled, session.certain, session.last_us = settled, certain, last_us
+        key, begun, held, (unfinished, steps, steps_us, plans), units = state
+        session = cls(key, SessionUnits.restore(key, units, sink), start=start, wanted=wanted)
+        session.settled, session.certain, session.ended, session.last_us = begun
         session.held = [(name, tuple(_rich(each, totals) for each in arguments)) for name, arguments in held]
         session._open = _rich(unfinished, totals)
         session._steps, session.steps_us = steps, steps_us

@@ -1,7 +1,9 @@
 """Which records of a log are wanted, by their time."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,16 @@ class Window:
     def is_everything(self) -> bool:
         """Whether all records are wanted."""
         return self.since_us is None and self.until_us is None and not self.left_out
+
+    def state(self) -> list[Any]:
+        """As plain values."""
+        return [self.since_us, self.until_us, [list(each) for each in self.left_out]]
+
+    @classmethod
+    def restore(cls, state: Sequence[Any]) -> "Window":
+        """What `state` told."""
+        since_us, until_us, left_out = state
+        return cls(since_us=since_us, until_us=until_us, left_out=tuple((first, last) for first, last in left_out))
 
     def __call__(self, at_us: int | None) -> bool:
         if at_us is None:
