@@ -26,6 +26,10 @@ session need not be remembered while it is idle."""
 
 LONG_US: Final = 1 << HIGHEST
 
+LONGEST_US: Final = 30_000_000
+"""A statement of half a minute or more belongs to nothing before it: so a session that was idle for a minute can be
+forgotten, although a statement that is still running began right after its last one."""
+
 BACKWARDS_US: Final = 1_000_000
 """A statement that ends this long before the one logged before it belongs to another session of the same name."""
 

@@ -4,7 +4,7 @@ from typing import Any, Final, Self
 
 from advisor.workload.chain import Chain, Fold
 from advisor.workload.execution import Context, Execution
-from advisor.workload.gaps import APART, BACKWARDS_US, LONG, LONG_US, LOWEST, GapModel
+from advisor.workload.gaps import APART, BACKWARDS_US, LONG, LONG_US, LONGEST_US, LOWEST, GapModel
 from advisor.workload.head import FirstWork, Head
 from advisor.workload.repetition import WHOLE, Repetitions
 from advisor.workload.segments import Segment
@@ -66,7 +66,7 @@ class OpenUnits:
         if at is None or last is None:
             return APART
         gap = at - (duration or 0) - last
-        if gap >= LONG_US or at < last - BACKWARDS_US:
+        if gap >= LONG_US or at < last - BACKWARDS_US or (duration or 0) >= LONGEST_US:
             self._sink.gaps(context.application).add_long(at)
             return LONG
         if self._mode == INSIDE:

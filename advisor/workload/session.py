@@ -22,7 +22,10 @@ WAITING_PLANS = 4
 """Plans of one session that wait for their statement line: nested statements are logged before the outer one."""
 
 MAX_HELD = 64
-"""Of the first steps of a session in a piece. Nobody makes so many before an execution ends."""
+"""Of the first steps of a session in a piece; so many come from logs of durations without texts only."""
+
+HELD_EXECUTIONS = 3
+"""Executions that are held: a plan may still belong to the second but last one."""
 
 
 class LoggedPlan(NamedTuple):
@@ -89,7 +92,7 @@ class Session:
     """
 
     __slots__ = (
-        *("_open", "_plans", "_steps", "_start", "certain", "ended", "held", "key"),
+        *("_held_executions", "_open", "_plans", "_steps", "_start", "certain", "ended", "held", "key"),
         *("_wanted", "last_us", "pending", "settled", "steps_us", "streams", "units", "watched"),
     )
 
@@ -108,6 +111,7 @@ class Session:
         self.held: list[tuple[str, tuple[Any, ...]]] = []
         self.watched = wanted is not None
         self._wanted = wanted
+        self._held_executions = 0
         self._open: Execution | None = None
         self._steps = 0
         self.steps_us = 0
@@ -174,6 +178,8 @@ class Session:
     def bare_duration(self, duration_us: int, at_us: int | None) -> None:
         """A duration without a text: it ends the open statement, or is a parse or bind step before one."""
         if self._hold("bare_duration", duration_us, at_us):
+            if self._held_executions >= HELD_EXECUTIONS:
+                self._settle()
             return
         if self._open is not None:
             ended = self._open._replace(at_us=at_us, duration_us=duration_us + self.steps_us)
@@ -192,14 +198,14 @@ class Session:
         """One execution; without a duration it waits for one."""
         if not self.settled and self._began_here(at_us, duration_us):
             self._begin_with_held()
-        if not self.settled:
-            if duration_us is not None or not any(name == "execution" for name, _ in self.held):
-                self._hold("execution", known, at_us, duration_us, message, detail, context)
-                if duration_us is not None:
-                    self._settle()
-                return
-            # The one that was held is complete, and this one needs nothing of what came before.
-            self._settle()
+        if not self.settled and (self._held_executions < HELD_EXECUTIONS or duration_us is not None):
+            self._hold("execution", known, at_us, duration_us, message, detail, context)
+            self._held_executions += 1
+            if duration_us is not None and self._held_executions >= HELD_EXECUTIONS:
+                self._settle()
+            return
+        # Those that were held are complete, and this one needs nothing of what came before.
+        self._settle()
         self._close_open()
         if duration_us is None and message.startswith(b"statement"):
             self._steps = self.steps_us = 0
@@ -266,7 +272,9 @@ class Session:
             self.pending.clear()
 
     def finish(self) -> None:
-        """Nothing more comes, and it is known what came before."""
+        """Nothing more comes, and it is known what came before: of a session that is met only now, nothing."""
+        if not self.settled:
+            self._begin_with_held()
         self._close()
         self.flush()
         self.units.finish()
@@ -289,6 +297,7 @@ class Session:
         session = cls(key, SessionUnits.restore(key, units, sink), start=start, wanted=wanted)
         session.settled, session.certain, session.ended, session.last_us = begun
         session.held = [(name, tuple(_rich(each, totals) for each in arguments)) for name, arguments in held]
+        session._held_executions = sum(1 for name, _ in session.held if name == "execution")
         session._open = _rich(unfinished, totals)
         session._steps, session.steps_us = steps, steps_us
         session._plans = [_rich(plan, totals) for plan in plans]
@@ -311,14 +320,15 @@ class Session:
         return at_us - (duration_us or 0) - int(steps_us) > self._start.known_us
 
     def _begin_with_held(self) -> None:
-        held, self.held = self.held, []
+        held, self.held, self._held_executions = self.held, [], 0
         self.begin()
         for name, arguments in held:
             getattr(self, name)(*arguments)
 
     def _settle(self) -> None:
-        self.settled = True
-        self._tell()
+        if not self.settled:
+            self.settled = True
+            self._tell()
 
     def _tell(self) -> None:
         busy = self.busy

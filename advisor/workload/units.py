@@ -17,7 +17,7 @@ from typing import Any
 
 from advisor.workload.chain import Chain
 from advisor.workload.execution import Context, Execution
-from advisor.workload.gaps import APART, BACKWARDS_US, LONG, LONG_US, LOWEST
+from advisor.workload.gaps import APART, BACKWARDS_US, LONG, LONG_US, LONGEST_US, LOWEST
 from advisor.workload.head import First, FirstWork, Head
 from advisor.workload.open_units import INSIDE, OUTSIDE, UNKNOWN, OpenUnits
 from advisor.workload.repetition import MAX_PATTERN_DURATIONS, MAX_PATTERN_QUERIES
@@ -214,6 +214,8 @@ class SessionUnits(OpenUnits):
 
     def _count_short(self, items: Sequence[Execution], ends: Sequence[int]) -> bool:
         """Counts the pauses if none of them matters."""
+        if ends[-1] - ends[0] >= LONGEST_US:
+            return False
         starts = [end - (item[2] or 0) for end, item in zip(ends[1:], items, strict=True)]
         gaps = [start - end if start > end else 0 for start, end in zip(starts, ends, strict=False)]
         if max(gaps).bit_length() > LOWEST:

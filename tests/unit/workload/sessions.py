@@ -184,7 +184,7 @@ class Walk:
             pauses.append((LONG_US, line.at_us))
             return 0
         gap = max(0, line.at_us - (line.duration_us or 0) - self.previous.at_us)
-        if gap >= LONG_US or line.at_us < self.previous.at_us - 1_000_000:
+        if gap >= LONG_US or line.at_us < self.previous.at_us - 1_000_000 or (line.duration_us or 0) >= 30_000_000:
             pauses.append((LONG_US, line.at_us))
             return LONG
         if not self.stretches[-1][0]:
