@@ -115,24 +115,23 @@ class CsvReader:
 
     def _taken_apart(self, head: bytes, body: bytes) -> tuple[Stream, int, bytes, bytes, bytes | None] | None:
         """Session, time, duration, message and bind values of a row; None where it is of another shape."""
-        detail = None
+        detail: bytes | None = None
         left, sign, rest = body.rpartition(_NO_DETAIL)
         if not sign:
             left, sign, rest = body.rpartition(_DETAIL_ONLY)
             parts = _PARAMETERS.split(left)
             if not sign or len(parts) != 3:
                 return None
-            left, detail = parts[0], parts[1] + parts[2]
-            if b'"' in detail:
-                detail = detail.replace(b'""', b'"')
-        written, _, message = left.partition(b" ms  ")
-        if b'"' in message:
-            message = message.replace(b'""', b'"')
+            left, detail = parts[0], _unquoted(parts[1] + parts[2])
+            if detail is None:
+                return None
+        written, _, quoted = left.partition(b" ms  ")
+        message = _unquoted(quoted)
         fields = head.split(b",", 6)
-        if len(fields) < 7:
+        application, _, others = rest.partition(b'"')
+        if message is None or len(fields) < 7 or others.startswith(b'"') or b"\n" in others:
             return None
         known = self._sessions.get(fields[5])
-        application = rest.partition(b'"')[0]
         if known is None or known[0] != application or known[1] != fields[2] or known[2] != fields[1]:
             known = self._session(head, fields, application)
             if known is None:
@@ -192,6 +191,15 @@ class CsvReader:
         )
         self._sink.record(record)
         return True
+
+
+def _unquoted(text: bytes) -> bytes | None:
+    """What is between the quotes of a field; None where they are those of several fields."""
+    if b'"' not in text:
+        return text
+    if b'"' in text.replace(b'""', b""):
+        return None
+    return text.replace(b'""', b'"')
 
 
 def _rows(text: str, consumed: list[str] | None = None) -> Iterator[list[str]]:

@@ -134,6 +134,9 @@ class JsonReader:
             application = b""
         else:
             return None
+        if application.endswith(b"\\"):
+            # It goes on behind an escaped quote.
+            return None
         session = head.partition(_SESSION)[2].partition(b'"')[0]
         try:
             stream = self._sessions[session, application]
