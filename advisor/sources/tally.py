@@ -20,6 +20,7 @@ OVERSIZED_BYTES = 1 << 20
 
 OTHER = "(other)"
 
+_WORD = re.compile(r"\w+")
 _VARIABLE = re.compile(r"[0-9]+|'[^']*'|\"[^\"]*\"")
 
 
@@ -101,8 +102,11 @@ class Tally:
         return tally
 
     def redact(self) -> None:
-        """Drops the samples of unknown lines, which may hold literals: their classes stay."""
-        self._unknown = {kind: (kind, count) for kind, (_, count) in self._unknown.items()}
+        """Leaves of unknown lines, which may hold literals, only where they have letters and digits."""
+        known, self._unknown = self._unknown, {}
+        for kind, (_, count) in known.items():
+            shape = kind if kind == OTHER else _WORD.sub("x", kind)
+            self._count(shape, shape, count)
 
     @property
     def unknown(self) -> tuple[UnknownLines, ...]:

@@ -10,6 +10,7 @@ from advisor.sql.constants import constants
 from advisor.sql.identify import identify
 from advisor.sql.literals import replace_literals
 from advisor.sql.parse import parse, scan
+from advisor.sql.quote import quote_literal
 
 HIDDEN = "***"
 """Stands for a literal that looks like a secret."""
@@ -20,6 +21,9 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 """Passwords of connection strings and URLs, and the tokens that tell themselves by their form."""
+
+_STRINGS = frozenset({pb.SCONST, pb.USCONST, pb.BCONST, pb.XCONST})
+_NUMBERS = frozenset({pb.ICONST, pb.FCONST})
 
 _QUERIES = frozenset({"select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"})
 
@@ -42,10 +46,31 @@ def without_secrets(text: str) -> str:
         return ""
 
 
+def without_literals(sql: str) -> str:
+    """A statement with `$n` for its constants, without the literals that are left: those of utility statements, and
+    what is part of a query's identity. Strings become `'***'`, numbers of utility statements 0; comments go.
+
+    Where it cannot be taken apart nothing but its first word remains.
+    """
+    try:
+        kinds = {statement.stmt.WhichOneof("node") or "" for statement in parse(sql).stmts}
+        text = _without_comments(sql)
+        hidden = _STRINGS if kinds <= _QUERIES else _STRINGS | _NUMBERS
+        data = text.encode("utf-8", "replace")
+        parts, end = [], 0
+        for token in scan(text):
+            if token.token in hidden:
+                parts += [data[end : token.start], b"0" if token.token in _NUMBERS else quote_literal(HIDDEN).encode()]
+                end = token.end
+        return b"".join((*parts, data[end:])).decode()
+    except SqlError:
+        return f"{sql.split(None, 1)[0][:20]} …" if sql[:1].isalpha() else "…"
+
+
 def has_text(expression: str) -> bool:
     """Whether an expression holds a string literal; true where that cannot be told."""
     try:
-        return any(token.token in (pb.SCONST, pb.USCONST, pb.BCONST, pb.XCONST) for token in scan(expression))
+        return any(token.token in _STRINGS for token in scan(expression))
     except SqlError:
         return True
 

@@ -5,14 +5,17 @@ is kept at the edges of each piece (`runs`), in order of time, and joined when t
 log is the sum of the digests of its pieces, however it is cut.
 """
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import AdvisorError
 from advisor.model.incident import Incident
 from advisor.model.workload import Coverage, InputFile, QueryPlan, Workload
 from advisor.plans.parse import parse_plans
+from advisor.sources import marks
+from advisor.sources.marks import Mark
 from advisor.sources.record import Record
 from advisor.sources.tally import Tally
 from advisor.sql.identify import Identity
@@ -36,10 +39,26 @@ OVERLAP_US = 1_000_000
 """Pieces of one log may overlap by the time in which records are written out of order."""
 
 
+MAX_LOGS = 10_000
+"""Inputs whose names are kept: years of daily logs of several servers."""
+
+PLAN_UNREADABLE = "a plan could not be read"
+
+
+_PlanFile = tuple[str, str | None, str]
+"""The name of an EXPLAIN output, its query's id where it has one, and its text."""
+
+
 class Digest:
     """Adds up. Not safe to share between threads or processes: merge one per worker instead.
 
     Attributes:
+        inputs: what was given to be read, for the report; a digest's file among them is one input.
+        logs: what was added up, also in digests that were added.
+        marks: how far files were read, to go on there.
+        known_bytes: of inputs by name, how much of them was in the digest before.
+        redacted: whether it holds no literals; None where nothing was added yet.
+        onto: the piece that the next one goes on with; None: the last one, if that may be.
         waiting: executions appended to queries since they were last added up.
         happened: things besides statements and plans.
         runs: pieces of logs, with what is open at their ends.
@@ -48,6 +67,11 @@ class Digest:
 
     def __init__(self) -> None:
         self.inputs: list[InputFile] = []
+        self.logs: list[InputFile] = []
+        self.marks: tuple[Mark, ...] = ()
+        self.known_bytes: dict[str, int] = {}
+        self.redacted: bool | None = None
+        self.onto: Run | None = None
         self.tally = Tally()
         self.repetitions = Repetitions()
         self.incidents = IncidentTotals()
@@ -60,7 +84,8 @@ class Digest:
         self._uncounted: dict[str, QueryTotals] = {}
         self._recognisers: dict[str | None, Recogniser] = {}
         self._warnings: dict[str, None] = {}
-        self._read_plans: list[QueryPlan] = []
+        self._notes: dict[str, None] = {}
+        self._plan_files: dict[_PlanFile, tuple[QueryPlan, ...]] = {}
 
     def recogniser(self, database: str | None) -> Recogniser:
         """What is known of one database's texts."""
@@ -111,12 +136,16 @@ class Digest:
         """The plans of an EXPLAIN output. Raises AdvisorError where there is none that can be read."""
         known = self.recogniser(None).text(sql) if sql is not None else None
         query_id = known.totals.id if known is not None and known.totals.identity is not None else None
+        self._add_plan_file((name, query_id, text))
+
+    def _add_plan_file(self, file: _PlanFile) -> None:
+        name, query_id, text = file
         try:
             found = parse_plans(text)
         except AdvisorError as error:
-            self.warn(f"{name}: a plan could not be read: {error.what}")
+            self.warn(f"{name}: {PLAN_UNREADABLE}: {error.what}")
             return
-        self._read_plans += [QueryPlan(plan=plan, query_id=query_id, source=name) for plan in found]
+        self._plan_files[file] = tuple(QueryPlan(plan=plan, query_id=query_id, source=name) for plan in found)
 
     def add_text(self, sql: str, calls: int = 1) -> None:
         """A statement of a `.sql` file."""
@@ -138,13 +167,28 @@ class Digest:
         return True
 
     def warn(self, message: str) -> None:
-        """Notes `message` once."""
+        """Notes `message` once; it stays with what is added up."""
         self._warnings.setdefault(message)
+
+    def note(self, message: str) -> None:
+        """Notes `message` once: of this run, and no part of what is added up."""
+        self._notes.setdefault(message)
+
+    @property
+    def notes(self) -> Iterable[str]:
+        """What was noted of this run."""
+        return self._notes
+
+    def add_input(self, read: InputFile) -> None:
+        """What was read."""
+        self.inputs.append(read)
+        self.logs.append(read)
+        self.redacted = False
 
     @property
     def totals_by_id(self) -> Mapping[str, QueryTotals]:
-        """All queries so far, by `Query.id`."""
-        return self._queries
+        """All queries so far by `Query.id`, and what stands for texts that are none."""
+        return ChainMap(self._queries, self._uncounted)
 
     @property
     def queries(self) -> Iterable[QueryTotals]:
@@ -167,44 +211,88 @@ class Digest:
     @property
     def has_plans(self) -> bool:
         """Whether any plan was read."""
-        return bool(self._read_plans) or not self.plans.is_empty
+        return bool(self._plan_files) or not self.plans.is_empty
 
     def add_run(self, run: "Run") -> None:
         """A piece that was read. It is joined to the one before where it goes on with it."""
-        if self.runs and _goes_on(self.runs[-1], run):
-            self.runs[-1].join(run)
+        before = self.onto or (self.runs[-1] if self.runs else None)
+        if before is not None and _goes_on(before, run):
+            before.join(run)
         else:
             self.runs.append(run)
 
-    def state(self) -> dict[str, Any]:
-        """Everything as plain values."""
+    def redact(self) -> None:
+        """Drops all literals, and closes what is open at the ends of pieces: that is made of statements."""
+        for run in self._chains():
+            run.close()
+            self.runs.append(run)
+        for totals in self._queries.values():
+            totals.redact()
+        self.repetitions.redact()
+        self.incidents.redact()
+        self.plans.redact()
+        self.tally.redact()
+        self._plan_files.clear()
+        # What follows is a line of the plan.
+        self._warnings = {text.partition(f"{PLAN_UNREADABLE}: ")[0]: None for text in self._warnings}
+        self.redacted = True
+
+    def state(self, *, with_queries: bool = True) -> dict[str, Any]:
+        """Everything as plain values; equal for equal contents, but for `inputs` and `marks`, which name files.
+
+        Without the queries it is small; they are `query_states`, which must be asked for after it.
+        """
+        # What is open is put in order first, which may add to the sums.
+        runs = sorted((run.state() for run in self.runs), key=_run_order)
         self.fold()
         return {
-            "inputs": [asdict(each) for each in self.inputs],
-            "warnings": list(self._warnings),
+            "inputs": [asdict(each) for each in _united(self.logs)],
+            "marks": marks.state(self.marks),
+            "redacted": bool(self.redacted),
+            "warnings": sorted(self._warnings),
             "tally": self.tally.state(),
-            "queries": [
-                [list(astuple(named(identity))), totals.database, totals.state()]
-                for totals in self._queries.values()
-                if (identity := totals.identity) is not None
-            ],
             "uncounted": [[name, totals.calls] for name, totals in sorted(self._uncounted.items())],
             "repetitions": self.repetitions.state(),
             "incidents": self.incidents.state(),
             "plans": self.plans.state(),
+            "plan_files": sorted((list(each) for each in self._plan_files), key=repr),
             "happened": self.happened,
-            "runs": [run.state() for run in self.runs],
+            "runs": runs,
+            "queries": list(self.query_states()) if with_queries else [],
         }
+
+    def query_states(self) -> Iterator[list[Any]]:
+        """Each query: what it is, its database, and its sums."""
+        for _, totals in sorted(self._queries.items()):
+            identity = totals.identity
+            assert identity is not None
+            yield [list(astuple(named(identity))), totals.database, totals.state()]
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Adds what another digest's `state` told, in any order."""
         from advisor.workload.run import Run
 
-        self.inputs += [InputFile(**each) for each in state["inputs"]]
+        self.restore_queries(state["queries"])
+        self.redacted = state["redacted"] and self.redacted is not False
+        self.logs = _united((*self.logs, *(InputFile(**each) for each in state["inputs"])))
+        self.marks = marks.united(self.marks, marks.restore(state["marks"]))
         for warning in state["warnings"]:
             self.warn(warning)
         self.tally.merge(Tally.restore(state["tally"]))
-        for (query_id, kind, control, fingerprint, sql, tables), database, totals in state["queries"]:
+        for name, calls in state["uncounted"]:
+            self._totals(None, name, None).calls += calls
+        self.repetitions.merge(Repetitions.restore(state["repetitions"]))
+        self.incidents.merge(IncidentTotals.restore(state["incidents"]))
+        self.plans.restore(state["plans"])
+        for name, query_id, text in state["plan_files"]:
+            self._add_plan_file((name, query_id, text))
+        self.happened += state["happened"]
+        for run in state["runs"]:
+            self.runs.append(Run.restore(run, self, self.totals_by_id))
+
+    def restore_queries(self, states: Iterable[Sequence[Any]]) -> None:
+        """Adds what `query_states` told."""
+        for (query_id, kind, control, fingerprint, sql, tables), database, totals in states:
             kept = Named(
                 id=query_id,
                 kind=kind,
@@ -214,14 +302,6 @@ class Digest:
                 tables=tuple(tables),
             )
             self._add_totals(kept, database, totals)
-        for name, calls in state["uncounted"]:
-            self._totals(None, name, None).calls += calls
-        self.repetitions.merge(Repetitions.restore(state["repetitions"]))
-        self.incidents.merge(IncidentTotals.restore(state["incidents"]))
-        self.plans.restore(state["plans"])
-        self.happened += state["happened"]
-        for run in state["runs"]:
-            self.runs.append(Run.restore(run, self, self._queries))
 
     def _add_totals(self, identity: Named, database: str | None, state: Sequence[Any]) -> None:
         known = self._queries.get(identity.id)
@@ -254,8 +334,8 @@ class Digest:
             run.close()
         self.fold()
         if self.repetitions.is_coarse:
-            self.warn(WHOLE_SECONDS)
-        plans = (*self._read_plans, *self.plans.freeze(self._source(), self.warn))
+            self.note(WHOLE_SECONDS)
+        plans = (*self._plans_of_files(), *self.plans.freeze(self._source(), self.note))
         planned = {plan.query_id for plan in plans}
         queries = [totals.freeze() for totals in self._queries.values() if totals.calls or totals.id in planned]
         return Workload(
@@ -266,9 +346,13 @@ class Digest:
             coverage=self._coverage(),
             from_us=min((query.first_us for query in queries if query.first_us is not None), default=None),
             to_us=max((query.last_us for query in queries if query.last_us is not None), default=None),
-            warnings=(*self._warnings, *self.tally.warnings),
+            warnings=(*self._warnings, *self.tally.warnings, *self._notes),
             events=self.incidents.freeze(),
         )
+
+    def _plans_of_files(self) -> Iterator[QueryPlan]:
+        for plans in self._plan_files.values():
+            yield from plans
 
     def _source(self) -> str:
         return self.inputs[0].name if len(self.inputs) == 1 else ""
@@ -280,7 +364,7 @@ class Digest:
         return Coverage(
             bytes_total=self.tally.bytes_total,
             bytes_classified=self.tally.bytes_classified,
-            events=statements + self.plans.seen + len(self._read_plans) + self.happened,
+            events=statements + self.plans.seen + sum(map(len, self._plan_files.values())) + self.happened,
             statements=statements,
             statements_unparsed=failed,
             oversized=self.tally.oversized,
@@ -295,3 +379,18 @@ def _goes_on(run: "Run", later: "Run") -> bool:
     if run.last_us is None or later.first_us is None:
         return True
     return later.first_us >= run.last_us - OVERLAP_US
+
+
+def _united(logs: Iterable[InputFile]) -> list[InputFile]:
+    """Each input once, with the bytes that were read of it in all, by name; the first ones if they are very many."""
+    size: dict[InputFile, int] = {}
+    for each in logs:
+        key = replace(each, bytes=0)
+        size[key] = size.get(key, 0) + each.bytes
+    united = [replace(each, bytes=count) for each, count in size.items()]
+    return sorted(united, key=repr)[:MAX_LOGS]
+
+
+def _run_order(state: Sequence[Any]) -> tuple[int, str]:
+    first_us = state[2][0]
+    return first_us if first_us is not None else -1, repr(state)

@@ -177,6 +177,10 @@ class Pair:
         for instance in other._instances:
             self._keep(instance)
 
+    def redact(self) -> None:
+        """Drops the values."""
+        self._instances = [each._replace(keys=()) for each in self._instances]
+
     def at(self, level: int) -> tuple[list[_Sums], list[_Instance]]:
         """The sums and units at one threshold."""
         sums = [each for (low, high), each in self._groups.items() if low <= level < high]

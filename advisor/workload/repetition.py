@@ -163,6 +163,11 @@ class Repetitions:
         repeated = [each for each in frozen if each is not None]
         return tuple(sorted(repeated, key=lambda each: (-each.calls, each.query_id, each.parent_id or "")))
 
+    def redact(self) -> None:
+        """Drops the values of the units that are kept."""
+        for pair in self._pairs.values():
+            pair.redact()
+
     def state(self) -> list[Any]:
         """Plain values, equal for equal contents."""
         self.add_up()

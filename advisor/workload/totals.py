@@ -1,19 +1,31 @@
 """What is summed up for one query while a log is read: small, mergeable, and independent of the order of calls."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from advisor.model.execution import Execution
 from advisor.model.sketch import LatencySketch, bucket_of
 from advisor.model.workload import Hour, PlanTotals, Query
 from advisor.sql.identify import Identity
+from advisor.sql.secrets import without_literals
 from advisor.workload.bounded import BoundedSums
-from advisor.workload.named import Named
+from advisor.workload.named import Named, named
 from advisor.workload.samples import Samples
 
 MAX_TAG_VALUES = 64
 """Names and values of a query's tags that are kept."""
+
+CODE_TAGS = frozenset(
+    ("action", "application", "component", "controller", "db_driver", "framework", "function", "handler", "job",
+     "method", "namespace", "operation", "route", "service", "task", "template", "view")
+)  # fmt: skip
+"""Tags of sqlcommenter, marginalia and their like whose values name the application's own code."""
+
+_CODE = re.compile(r"(?!.*\d{3})[A-Za-z_/<{:^][\w./:#<>{}()\[\]^$?*+|\\ -]{0,199}")
+"""A name or a route; one with a number in it may be an id."""
 
 HOUR_US = 3_600_000_000
 Role = Literal["work", "begin", "end", "noise"]
@@ -177,9 +189,17 @@ class QueryTotals:
         self.last_us = _greatest(self.last_us, other.last_us)
 
     def redact(self) -> None:
-        """Drops the samples: they hold literals."""
+        """Drops the samples, the literals that are left in the text, and all tags but names of code."""
         self.fold()
         self._samples.clear()
+        if self.identity is not None:
+            kept = named(self.identity)
+            self.identity = replace(kept, sql=without_literals(kept.sql))
+        if self._tags is not None:
+            tags, self._tags = self._tags, BoundedSums(MAX_TAG_VALUES, [0])
+            for (name, value), row in tags.items():
+                if name in CODE_TAGS and value is not None and _CODE.fullmatch(value):
+                    self._tags.add((name, value), row)
 
     def state(self) -> list[Any]:
         """Everything but the identity as plain values; equal for equal contents."""
