@@ -12,7 +12,8 @@ How it is decided (constants with their reasons: `query_changes`, `hourly`, `jud
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from statistics import pvariance
 
 from advisor.model.advice import Confidence
@@ -88,30 +89,8 @@ def compare(
     confidence, reasons = _confidence(frames, comparable, ensemble)
     setting = Setting(*frames, confidence)
     calls_judged, calls_common = _calls(matched, frames) if comparable else ({}, None)
-    tails = _tails(timed, spans)
-    counts = _counts(matched)
-    plans = plans_by_query(old), plans_by_query(new)
-    times = dict(zip(timed, ensemble.judged, strict=True))
-    queries = [
-        difference_of(
-            Facts(
-                old=before,
-                new=after,
-                old_durations=timed[before.id].old_durations if before.id in timed else None,
-                new_durations=timed[before.id].new_durations if before.id in timed else None,
-                uncertainty=spans.get(before.id),
-                time=times.get(before.id),
-                tail=tails.get(before.id),
-                calls=calls_judged.get(before.id),
-                errors=counts["errors"].get(before.id),
-                temp_files=counts["temp_files"].get(before.id),
-                plan=plan_change(plans[0].get(before.id, ()), plans[1].get(after.id, ())),
-                untold=untold.get(before.id),
-            ),
-            setting,
-        )
-        for before, after in matched.both
-    ]
+    judged = _Judged(timed, untold, spans, dict(zip(timed, ensemble.judged, strict=True)), calls_judged)
+    queries = [difference_of(facts, setting) for facts in _facts(matched, judged, (old, new))]
     queries += _one_sided(matched, setting, comparable)
     queries.sort(key=lambda found: (not found.matters, RANK.index(found.changes[0]), -weight(found), found.sql))
     old_ids = {after.id: before.id for before, after in matched.both}
@@ -128,6 +107,39 @@ def compare(
         advice=outcomes(advice, old, new, matched, noise, ensemble, min_calls),
         notes=(*matched.notes, *sampling_notes(*frames)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What was found of the queries in both inputs, by their old ids."""
+
+    timed: dict[str, Timed]
+    untold: dict[str, str]
+    spans: dict[str, Uncertainty]
+    times: dict[str, Judged]
+    calls: dict[str, Judged]
+
+
+def _facts(matched: Matched, judged: _Judged, sides: tuple[Workload, Workload]) -> Iterator[Facts]:
+    tails = _tails(judged.timed, judged.spans)
+    counts = _counts(matched)
+    plans = plans_by_query(sides[0]), plans_by_query(sides[1])
+    for before, after in matched.both:
+        pair = judged.timed.get(before.id)
+        yield Facts(
+            old=before,
+            new=after,
+            old_durations=pair.old_durations if pair is not None else None,
+            new_durations=pair.new_durations if pair is not None else None,
+            uncertainty=judged.spans.get(before.id),
+            time=judged.times.get(before.id),
+            tail=tails.get(before.id),
+            calls=judged.calls.get(before.id),
+            errors=counts["errors"].get(before.id),
+            temp_files=counts["temp_files"].get(before.id),
+            plan=plan_change(plans[0].get(before.id, ()), plans[1].get(after.id, ())),
+            untold=judged.untold.get(before.id),
+        )
 
 
 def _timed(matched: Matched, frames: tuple[Frame, Frame], min_calls: int) -> tuple[dict[str, Timed], dict[str, str]]:
