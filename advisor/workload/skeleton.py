@@ -17,15 +17,18 @@ _LIMITS = (2**31, 2**63)
 _LONGEST = 40
 _TOO_LARGE = 2**64
 
-_DOLLAR_QUOTE = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][\w]*)?\$")
+_DOLLAR_QUOTE = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][0-9A-Za-z_\x80-\U0010ffff]*)?\$")
+
+_NAMED = r"0-9A-Za-z_\x80-\U0010ffff"
+"""What names are made of, to PostgreSQL's scanner: signs and blanks beyond ASCII, too."""
 
 _TOKEN = re.compile(
-    r"""(?P<escape>(?<![\w$"])[eE]'(?:[^'\\]|\\.|'')*')
+    rf"""(?P<escape>(?<![{_NAMED}$"])[eE]'(?:[^'\\]|\\.|'')*')
     |(?P<string>'(?:[^']|'')*')
     |(?P<keep>"(?:[^"]|"")*")
-    |(?P<comment>--[^\n]*|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)
-    |(?P<dollar>(?<![\w$])\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff]\w*)?)\$.*?\$(?P=tag)\$)
-    |(?P<number>[0-9](?<![\w$][0-9])[0-9]*)""",
+    |(?P<comment>--[^\n\r]*|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)
+    |(?P<dollar>(?<![{_NAMED}$])\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][{_NAMED}]*)?)\$.*?\$(?P=tag)\$)
+    |(?P<number>[0-9](?<![{_NAMED}$][0-9])[0-9]*)""",
     re.VERBOSE | re.DOTALL,
 )
 
