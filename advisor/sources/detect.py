@@ -17,6 +17,10 @@ from advisor.sql.split import split
 Format = Literal["stderr", "csv", "json", "sql", "explain", "digest", "pipe"]
 """`pipe`: it tells only once it is read."""
 
+DIGEST_FORMAT = "pg-query-advisor digest"
+DIGEST_MAGIC = b'{"format":"' + DIGEST_FORMAT.encode() + b'"'
+"""Begins the file of a digest; see `advisor.workload.digest_file`."""
+
 HEAD_BYTES = 256 * 1024
 """Looked at: a log's first records may be long."""
 
@@ -46,6 +50,8 @@ def detect(head: bytes, name: str) -> Format:
     """
     if not head.strip():
         raise EmptyInput(f"{name} is empty.", hint="Check that logging is on and that this is the right file.")
+    if head.startswith(DIGEST_MAGIC):
+        return "digest"
     _refuse_binary(head, name)
     text = head.decode("utf-8-sig", "replace").replace("\r\n", "\n")
     if _is_json_log(text):
