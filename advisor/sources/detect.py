@@ -41,7 +41,7 @@ _SUPPORTED = (
 
 
 def detect(head: bytes, name: str) -> Format:
-    """The format of an input, from its first bytes (decompressed).
+    """The format of an input that is no digest, from its first bytes (decompressed).
 
     Raises:
         EmptyInput: there is nothing, or only blanks.
@@ -50,8 +50,6 @@ def detect(head: bytes, name: str) -> Format:
     """
     if not head.strip():
         raise EmptyInput(f"{name} is empty.", hint="Check that logging is on and that this is the right file.")
-    if head.startswith(DIGEST_MAGIC):
-        return "digest"
     _refuse_binary(head, name)
     text = head.decode("utf-8-sig", "replace").replace("\r\n", "\n")
     if _is_json_log(text):

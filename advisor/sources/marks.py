@@ -123,6 +123,20 @@ def _start(path: str, by_length: Sequence[tuple[int, Sequence[Mark]]]) -> Start:
     return Start(path=path, offset=0, mark=None)
 
 
+def is_all_known(start: Start) -> bool:
+    """Whether the file has nothing that its mark does not cover, as far as a look at it on disk tells.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if start.mark is None:
+        return False
+    if start.mark.packed is not None:
+        return start.mark.packed == _on_disk(start.path)
+    with open_input(start.path, Tally()) as opened:
+        return opened.is_plain_file and opened.size == start.offset
+
+
 def united(*groups: Iterable[Mark]) -> tuple[Mark, ...]:
     """All marks, each once, of at most `MAX_MARKS` those with the latest events; the groups may come in any order."""
     each = {mark for group in groups for mark in group}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from advisor.sources.detect import HEAD_BYTES, Format, detect
+from advisor.sources.detect import DIGEST_MAGIC, HEAD_BYTES, Format, detect
 from advisor.sources.envelopes import Envelope, find_envelope, unwrap
 from advisor.sources.languages import detect_language
 from advisor.sources.layout import Layout, LogFormat
@@ -45,6 +45,8 @@ def recognise_input(head: bytes, name: str, *, prefix: str | None, size: int) ->
             that are read.
     """
     shown = "standard input" if name == "-" else name
+    if head.startswith(DIGEST_MAGIC):
+        return Recognised(name=name, format="digest", size=size)
     envelope = find_envelope(head)
     if envelope is not None:
         inner = b"".join(unwrap(envelope, iter((head,)), Tally()))

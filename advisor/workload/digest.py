@@ -58,7 +58,7 @@ class Digest:
         marks: how far files were read, to go on there.
         known_bytes: of inputs by name, how much of them was in the digest before.
         redacted: whether it holds no literals; None where nothing was added yet.
-        onto: the piece that the next one goes on with; None: the last one, if that may be.
+        onto: the piece that was added to last, with which the next one goes on if that may be.
         waiting: executions appended to queries since they were last added up.
         happened: things besides statements and plans.
         runs: pieces of logs, with what is open at their ends.
@@ -215,11 +215,11 @@ class Digest:
 
     def add_run(self, run: "Run") -> None:
         """A piece that was read. It is joined to the one before where it goes on with it."""
-        before = self.onto or (self.runs[-1] if self.runs else None)
-        if before is not None and _goes_on(before, run):
-            before.join(run)
+        if self.onto is not None and _goes_on(self.onto, run):
+            self.onto.join(run)
         else:
             self.runs.append(run)
+            self.onto = run
 
     def redact(self) -> None:
         """Drops all literals, and closes what is open at the ends of pieces: that is made of statements."""

@@ -18,7 +18,9 @@ import msgspec
 from advisor.errors import InputError
 from advisor.model.instants import instant_text
 from advisor.model.workload import Workload
+from advisor.sources import marks
 from advisor.sources.detect import DIGEST_FORMAT, DIGEST_MAGIC
+from advisor.sources.marks import Mark
 from advisor.version import version
 from advisor.workload.digest import Digest
 from advisor.workload.digest_shape import Query, Sums, check_relations
@@ -116,8 +118,8 @@ def pack(digest: Digest, now_s: float | None = None) -> Packed:
     return Packed(head=msgspec.json.encode(head) + b"\n", body=body, workload=workload)
 
 
-def unpack(data: bytes, digest: Digest, name: str) -> None:
-    """Adds a file's bytes, which may come from anyone, to a digest.
+def unpack(data: bytes, digest: Digest, name: str) -> tuple[Mark, ...]:
+    """Adds a file's bytes, which may come from anyone, to a digest; the marks that it has.
 
     Raises:
         InputError: it is no digest, of a newer version, or damaged. The digest must not be used then.
@@ -139,6 +141,7 @@ def unpack(data: bytes, digest: Digest, name: str) -> None:
         digest.restore(sums)
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise _damaged(name, f"Its content is not a digest's: {error}.") from None
+    return marks.restore(sums["marks"])
 
 
 def read_packed(blocks: Iterable[bytes], name: str) -> bytes:

@@ -17,6 +17,6 @@ def warn_of_gaps(digest: Digest) -> None:
     if not digest.runs:
         return
     if digest.statements == 0 and not digest.has_plans:
-        digest.warn(NO_STATEMENTS)
+        digest.note(NO_STATEMENTS)
     elif digest.timed == 0:
-        digest.warn(NO_DURATIONS)
+        digest.note(NO_DURATIONS)

@@ -1,7 +1,7 @@
 """Inputs in, Workload out: opens, detects, reads and folds."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -9,9 +9,11 @@ from advisor.errors import EmptyInput, UnknownFormat, UnknownPrefix
 from advisor.model.options import Options
 from advisor.model.workload import InputFile, StatementStatistics, Workload
 from advisor.sources import plan_file, sqlfile
-from advisor.sources.compression import Opened, head_of, open_input
+from advisor.sources.blocks import whole_lines
+from advisor.sources.compression import Opened, head_of, open_input, open_range
 from advisor.sources.detect import HEAD_BYTES
 from advisor.sources.inputs import expand
+from advisor.sources.marks import Start, counted_in_both, is_all_known, mark_of, match, renewed
 from advisor.sources.reader import read_piece
 from advisor.sources.recognised import Recognised, recognise_input, unwrapped
 from advisor.sources.tally import Tally
@@ -25,21 +27,38 @@ from advisor.workload.window import Window
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """The digest is to be kept in a file, so that what is read is marked.
+
+    `whole_lines`: a last line without its end is left for the next time, as nothing of a log's end can be kept.
+    """
+
+    whole_lines: bool = False
+
+
 def read_workload(
     inputs: Sequence[str], options: Options, progress: Progress | None = None, digest: Digest | None = None
 ) -> Workload:
     """Reads files, folders, patterns and `-`, and adds them up; see `read_digest`."""
     filled = read_digest(inputs, options, progress, digest)
+    for name, known in filled.known_bytes.items():
+        filled.note(f"The first {known:,} bytes of {name} are in a digest that was given, too: they count once.")
     return filled.freeze()
 
 
 def read_digest(
-    inputs: Sequence[str], options: Options, progress: Progress | None = None, digest: Digest | None = None
+    inputs: Sequence[str],
+    options: Options,
+    progress: Progress | None = None,
+    digest: Digest | None = None,
+    keeping: Keeping | None = None,
 ) -> Digest:
     """Reads files, folders (every file in it, sorted), patterns and `-`, and adds them up.
 
     `progress(done, total)` is called about once per mebibyte, in bytes on disk; the total is 0 for standard input.
-    A given `digest` is filled as the reading goes: after an interruption its `freeze()` is what was understood.
+    A given `digest` is filled as the reading goes: after an interruption its `freeze()` is what was understood. Of logs
+    that it has marks of, or that a digest among the inputs has, only what is new is read.
 
     Raises:
         InputError: an input cannot be opened, read or understood.
@@ -48,18 +67,39 @@ def read_digest(
     digest = digest if digest is not None else Digest()
     expanded = expand(inputs)
     for warning in expanded.warnings:
-        digest.warn(warning)
+        digest.note(warning)
     if not expanded.names:
         raise EmptyInput("There is no input.", hint="Give a log, a plan, a .sql file, a folder of them, or -.")
     found = _recognised(expanded.names, options, digest, alone=len(inputs) == 1 and len(expanded.names) == 1)
-    if not found:
+    if not found and not digest.marks:
         raise EmptyInput("The inputs are empty.", hint="Check that logging is on and that these are the right files.")
-    twice = same_events([each.name for each in found if each.layout is not None and each.name != "-"])
-    for warning in twice.warnings:
-        digest.warn(warning)
     total = 0 if any(each.name == "-" for each in found) else sum(each.size for each in found)
     done = 0
+    for each in sorted(found, key=lambda one: one.format != "digest"):
+        if each.format == "digest":
+            _read_one(each, Window(), _Job(options, digest, None, _shifted(progress, done, total)))
+            done += each.size
+    logs = [each for each in found if each.format != "digest"]
+    _read_logs(logs, options, digest, keeping, lambda before: _shifted(progress, done + before, total))
+    warn_of_gaps(digest)
+    return digest
+
+
+def _read_logs(
+    found: Sequence[Recognised],
+    options: Options,
+    digest: Digest,
+    keeping: Keeping | None,
+    shifted: Callable[[int], Callable[[int], None]],
+) -> None:
+    twice = same_events([each.name for each in found if each.layout is not None and each.name != "-"])
+    for warning in twice.warnings:
+        digest.note(warning)
     left_out = {each.name: each for each in twice.twice}
+    starts = {start.path: start for start in match(digest.marks, [each.name for each in found])} if digest.marks else {}
+    if digest.onto is None and digest.runs:
+        digest.onto = digest.runs[-1]
+    done = 0
     for each in sorted(found, key=lambda one: one.first_us if one.first_us is not None else -1):
         doubled = left_out.get(each.name)
         if doubled is None or not doubled.whole:
@@ -68,10 +108,49 @@ def read_digest(
                 until_us=options.until_us,
                 left_out=doubled.ranges if doubled is not None else (),
             )
-            _read_one(each, options, digest, window, _shifted(progress, done, total))
+            _read_new(each, window, _Job(options, digest, keeping, shifted(done)), starts.get(each.name))
         done += each.size
-    warn_of_gaps(digest)
-    return digest
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What reading an input needs besides the input."""
+
+    options: Options
+    digest: Digest
+    keeping: Keeping | None
+    progress: Callable[[int], None]
+
+
+def _read_new(found: Recognised, window: Window, job: _Job, start: Start | None) -> None:
+    """Reads what its mark does not cover, and marks it."""
+    digest = job.digest
+    if start is None or start.mark is None:
+        end = _read_one(found, window, job)
+        _mark(found, job, Start(path=found.name, offset=0, mark=None), end)
+        return
+    if found.layout is None and not is_all_known(start):
+        digest.note(f"{found.name} was read before and has changed since: all that is in it now is added once more.")
+        _mark(found, job, start, _read_one(found, window, job))
+        return
+    digest.known_bytes[found.name] = start.offset
+    run = next((run for run in digest.runs if run.ended_at == start.mark.tail_hash), None)
+    if run is not None:
+        digest.onto = run
+        found = replace(found, layout=run.layout)
+    if not is_all_known(start):
+        _mark(found, job, start, _read_one(found, window, job, start.offset))
+
+
+def _mark(found: Recognised, job: _Job, start: Start, end: int) -> None:
+    """Remembers that a file was read up to `end`."""
+    if job.keeping is None or end <= start.offset:
+        return
+    run = job.digest.onto if found.layout is not None else None
+    mark = mark_of(found.name, end, until_us=run.last_us if run is not None else None)
+    job.digest.marks = renewed(job.digest.marks, [start], [mark])
+    if run is not None:
+        run.ended_at = mark.tail_hash if mark is not None else None
 
 
 def add_statistics(digest: Digest, statistics: Iterable[StatementStatistics], name: str = "pg_stat_statements") -> None:
@@ -90,7 +169,7 @@ def add_statistics(digest: Digest, statistics: Iterable[StatementStatistics], na
             rows=row.rows,
             user=row.user,
         )
-    digest.inputs.append(InputFile(name=name, format="pg_stat_statements", bytes=0))
+    digest.add_input(InputFile(name=name, format="pg_stat_statements", bytes=0))
 
 
 def _recognised(names: Sequence[str], options: Options, digest: Digest, *, alone: bool) -> list[Recognised]:
@@ -105,11 +184,14 @@ def _recognised(names: Sequence[str], options: Options, digest: Digest, *, alone
         try:
             found.append(recognise_input(head_of(name, HEAD_BYTES), name, prefix=options.prefix, size=size))
         except EmptyInput:
-            if alone:
+            if alone and not digest.marks:
                 raise
-            digest.warn(f"{name} is empty.")
+            digest.note(f"{name} is empty.")
         except (UnknownFormat, UnknownPrefix):
             before = next((each for each in reversed(found) if each.layout is not None), None)
+            if before is None and digest.runs:
+                layout = digest.runs[-1].layout
+                before = Recognised(name=name, format=layout.format, layout=layout)
             if before is None:
                 raise
             found.append(replace(before, name=name, size=size))
@@ -122,41 +204,63 @@ def _shifted(progress: Progress | None, done: int, total: int) -> Callable[[int]
     return lambda position: progress(min(done + position, total) if total else done + position, total)
 
 
-def _read_one(
-    found: Recognised, options: Options, digest: Digest, window: Window, progress: Callable[[int], None]
-) -> None:
-    tally = Tally()
+def _read_one(found: Recognised, window: Window, job: _Job, start: int = 0) -> int:
+    """Reads an input from an offset on, and tells up to which, in decompressed bytes."""
+    tally, digest = Tally(), job.digest
     shown = "standard input" if found.name == "-" else found.name
-    with open_input(found.name, tally) as opened:
+    with open_input(found.name, tally, start=start) as opened:
         blocks = opened.blocks
         if found.format == "pipe":
             head = _head(blocks)
-            found = recognise_input(head, found.name, prefix=options.prefix, size=0)
+            found = recognise_input(head, found.name, prefix=job.options.prefix, size=0)
             blocks = chain((head,), blocks)
-        counted = _Counted(blocks, lambda: progress(opened.position()))
-        parts = parts_of(opened.size, options.jobs) if _is_divisible(found, opened) else []
+        if found.format == "digest":
+            _add_digest(shown, blocks, digest)
+            return 0
+        if job.keeping is not None and (found.envelope is not None or job.keeping.whole_lines):
+            blocks = whole_lines(blocks)
+        counted = _Counted(blocks, lambda: job.progress(opened.position()))
+        end = _end(found, opened, job)
+        parts = [(start + one, start + other) for one, other in parts_of(end - start, job.options.jobs)] if end else []
         try:
             if len(parts) > 1 and found.layout is not None:
-                counted.bytes = opened.size
-                read_in_parallel(found.name, parts, found.layout, window, digest, options.jobs, progress)
+                counted.bytes = end - start
+                read_in_parallel(found.name, parts, found.layout, window, digest, job.options.jobs, job.progress)
             else:
                 _fold(found, shown, unwrapped(found, iter(counted), digest.tally), tally, digest, window)
         finally:
             digest.tally.merge(tally)
-            digest.inputs.append(
-                InputFile(
-                    name=shown,
-                    format=found.shown_format,
-                    bytes=counted.bytes,
-                    detected_prefix=found.layout.prefix if found.layout is not None else None,
-                    compression=opened.compression,
-                )
+            read = InputFile(
+                name=shown,
+                format=found.shown_format,
+                bytes=counted.bytes,
+                detected_prefix=found.layout.prefix if found.layout is not None else None,
+                compression=opened.compression,
             )
+            digest.add_input(read)
+    return start + counted.bytes
 
 
-def _is_divisible(found: Recognised, opened: Opened) -> bool:
-    """Whether any part of it can be read on its own."""
-    return found.layout is not None and found.envelope is None and opened.is_plain_file
+def _add_digest(name: str, blocks: Iterable[bytes], digest: Digest) -> None:
+    from advisor.workload.digest_file import read_packed, unpack
+
+    known, before = digest.marks, sum(each.bytes for each in digest.logs)
+    added = unpack(read_packed(blocks, name), digest, name)
+    for log in counted_in_both(known, added):
+        digest.note(f"{name} has counted {log}, and so has another digest that was given: its statements count twice.")
+    log_bytes = sum(each.bytes for each in digest.logs) - before
+    digest.inputs.append(InputFile(name=name, format="digest", bytes=log_bytes))
+
+
+def _end(found: Recognised, opened: Opened, job: _Job) -> int:
+    """Where to end in a file any part of which can be read on its own; 0 for others."""
+    if found.layout is None or found.envelope is not None or not opened.is_plain_file:
+        return 0
+    if job.keeping is None or not job.keeping.whole_lines:
+        return opened.size
+    last = b"".join(open_range(found.name, max(opened.size - HEAD_BYTES, 0), opened.size))
+    newline = last.rfind(b"\n")
+    return opened.size - len(last) + newline + 1 if newline >= 0 else 0
 
 
 def _head(blocks: Iterator[bytes]) -> bytes:
