@@ -57,7 +57,17 @@ class Recogniser:
     """
 
     __slots__ = (
-        *("_database", "_failures", "_identities", "_significant", "_skeletons", "_strings", "_tags", "_totals_of"),
+        *(
+            "_database",
+            "_failures",
+            "_identities",
+            "_parsed",
+            "_significant",
+            "_skeletons",
+            "_strings",
+            "_tags",
+            "_totals_of",
+        ),
         *("empty", "shapes", "texts", "unparsed"),
     )
 
@@ -70,6 +80,7 @@ class Recogniser:
         self._skeletons: dict[bytes, Known] = {}
         self._significant: dict[bytes, tuple[int, ...] | None] = {}
         self._failures: dict[bytes, int] = {}
+        self._parsed = 0
         self._identities: dict[str, Known] = {}
         self._tags: dict[bytes, tuple[Mapping[str, str], str | None]] = {}
         self.unparsed = Known(totals_of(None, "unparsed"))
@@ -91,7 +102,11 @@ class Recogniser:
             known = self._tagged(message)
             if known is not None:
                 return known
+        parsed = self._parsed
         known, varies = self._known(message[step.end() :])
+        if self._parsed != parsed and varies:
+            # The first of its kind: most of a generated workload's never come again, and their keys are long.
+            return known
         key = zeroed(message) if known.tags is None and known.trace is None else None
         if key is not None and varies:
             self._remember_key(key, known)
@@ -109,19 +124,22 @@ class Recogniser:
     def _tagged(self, message: bytes) -> Known | None:
         """By the text before the comment at the end, and what that says; None where that text is not known yet.
 
-        The text is known by a key or to the letter, so that it ends outside of strings and comments, and what follows
-        is a comment.
+        The text is known by a key or to the letter, so that it ends outside of strings and of comments (but for one
+        to the end of the line), and what follows is a comment.
         """
         cut = message.rfind(b"/*")
+        # The last `*/` belongs to the last `/*`, and is no part of it.
+        if cut < 0 or message.find(b"*/", cut + 2) != message.rfind(b"*/"):
+            return None
         body = message[:cut].rstrip()
-        if b"*/" in message[cut:-3]:
+        if b"--" in body:
             return None
         known = self._by_key(body) or self.texts.get(body)
         if known is None:
             # Once as if it had come without its tags: from then on it is known.
             self.recognise(body)
             known = self._by_key(body) or self.texts.get(body)
-        if known is None:
+        if known is None or known.totals.identity is None or known.tags is not None or known.trace is not None:
             return None
         tags, trace = self._tags_of(message[cut:].rstrip(b"; \n\t"))
         return Known(known.totals, tags or None, trace) if tags or trace else known
@@ -155,12 +173,13 @@ class Recogniser:
 
     def _without_comments(self, sql: str) -> tuple[str, Mapping[str, str], str | None]:
         start = sql.rfind("/*")
-        if start > 0 and sql.rstrip("; \n\t").endswith("*/"):
+        end = sql.rfind("*/")
+        if start > 0 and sql.find("*/", start + 2) == end and not sql[end + 2 :].strip("; \n\t"):
             head = sql[:start]
             # Safe to cut only where the head is whole: an open quote would mean that this is no comment.
             if not has_comment(head) and "\\" not in head and "$" not in head and _balanced(head):
                 tags, trace = self._tags_of(sql[start:].rstrip("; \n\t").encode("utf-8", "replace"))
-                return head.rstrip().rstrip("; \n\t"), tags, trace
+                return head.rstrip("; \n\t\r\f\v"), tags, trace
         body, found = split_comments(sql)
         return body, *_split_trace(found)
 
@@ -206,6 +225,7 @@ class Recogniser:
         return self._new_skeleton(shape, key, sql, varies)
 
     def _new_skeleton(self, shape: str, key: bytes, sql: str, varies: bool) -> tuple[Known, bool]:
+        self._parsed += 1
         try:
             identity = identify(sql, self._database)
         except SqlError:
