@@ -36,7 +36,7 @@ _COMMANDS = (
 """`%i`. Source: src/include/tcop/cmdtaglist.h and the callers of set_ps_display."""
 _GROUPS = r"[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*"
 _IP = (
-    rf"\d{{1,3}}(?:\.\d{{1,3}}){{3}}|(?:{_GROUPS})?::(?:{_GROUPS})(?:\.\d{{1,3}}){{0,3}}"
+    rf"\d{{1,3}}(?:\.\d{{1,3}}){{3}}|(?:{_GROUPS})?::(?:{_GROUPS})(?!-\d)(?:\.\d{{1,3}}){{0,3}}"
     r"|[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){7}"
 )
 
@@ -88,7 +88,7 @@ def tokens(names: Names, unknown: str) -> re.Pattern[str]:
         rf"(?P<m>{DATE}\.\d{{3}} {_ZONE})|(?P<t>{DATE} {_ZONE})|(?P<n>\d{{10}}\.\d{{3}}(?!\d))"
         r"|(?P<c>[0-9a-f]{8}\.[0-9a-f]{1,8}(?![\w.]))"
         rf"|(?P<address>(?:{_IP})(?:\(\d+\))?(?![\w.])|\[(?:local|none)\])"
-        rf"|(?P<v>-?\d+/(?:0|[1-9]\d*)(?!\w))|(?P<unknown>\[unknown\]|{re.escape(unknown)})"
+        rf"|(?P<v>-?\d+/(?:0|[1-9]\d*)(?!\w|-\d\d-\d))|(?P<unknown>\[unknown\]|{re.escape(unknown)})"
         rf"|(?P<known>(?:{known})(?![\w]))|(?P<b>(?:{_TYPES})(?![\w.-]))|(?P<i>{_COMMANDS})"
         r"|(?P<number>-?\d+(?!\w))|(?P<word>[\w$]+(?:[.-][\w$]+)*)|(?P<blanks> +)|(?P<mark>[^\n])",
     )
@@ -105,6 +105,7 @@ class _Table:
     token: re.Pattern[str]
     heads: list[Head]
     places: list[int]
+    long_names: bool
     pieces: list[str | dict[int, int] | tuple[Kind, dict[int, str]]] = field(default_factory=list)
     """Literals, blanks by row, fields with values by row."""
 
@@ -128,9 +129,12 @@ class _Table:
             self.pieces.append(text)
 
 
-def lay_out(heads: Sequence[Head], token: re.Pattern[str]) -> Layout | None:
-    """The pieces that most heads have in common; None where too few have."""
-    table = _Table(token, list(heads), [0] * len(heads), rows=list(range(len(heads))))
+def lay_out(heads: Sequence[Head], token: re.Pattern[str], *, long_names: bool) -> Layout | None:
+    """The pieces that most heads have in common; None where too few have.
+
+    `long_names`: a name goes on to what follows where it is not known yet; else it is one word.
+    """
+    table = _Table(token, list(heads), [0] * len(heads), long_names, rows=list(range(len(heads))))
     while table.rows:
         found = table.matches()
         ended = [row for row in table.rows if row not in found]
@@ -196,7 +200,7 @@ def _step(table: _Table, found: dict[int, re.Match[str]]) -> None:
     else:
         accepted = _ACCEPTED.get(common, frozenset((common,)))
         values = {row: match[0] for row, match in found.items() if (match.lastgroup or "") in accepted}
-        if common == "word":
+        if common == "word" and table.long_names:
             values = _whole(table, found, values)
         _take(table, common, values, found)  # type: ignore[arg-type]
 
@@ -236,7 +240,7 @@ _STATES_SHARE = 0.7
 def _whole(table: _Table, found: dict[int, re.Match[str]], values: dict[int, str]) -> dict[int, str]:
     """Names up to what follows where the name is not known yet (`[unknown]`): they may hold blanks and other marks."""
     ends = [table.heads[row].text[match.end() :] for row, match in found.items() if match.lastgroup == "unknown"]
-    end = re.split(r"\d|\[\D+\]| {2}", _common_start(ends).lstrip(" "))[0] if ends else ""
+    end = re.split(r"\d|\[[^\s\d\]]+\]| {2}", _common_start(ends).lstrip(" "))[0] if ends else ""
     for length in range(min(len(end), _LONGEST_END), 0, -1):
         # What follows an unknown name may be an empty field, and another one's value elsewhere.
         mark = end[:length]
@@ -327,6 +331,15 @@ def _take_blanks(table: _Table, found: dict[int, re.Match[str]], kinds: dict[int
 def _advance(table: _Table, lengths: dict[int, int]) -> None:
     for row in table.rows:
         table.places[row] += lengths[row]
+
+
+def parted(pieces: Sequence[Text | Field], number: int) -> tuple[Text | Field, ...]:
+    """The pieces with a field of two numbers and a stroke as three: it only looks like a virtual transaction."""
+    whole = pieces[number]
+    assert isinstance(whole, Field)
+    halves = [value.partition("/") for value in whole.values]
+    first, second = (Field(kind="number", values=tuple(half[at] for half in halves)) for at in (0, 2))
+    return (*pieces[:number], first, Text(text="/"), second, *pieces[number + 1 :])
 
 
 def merged(pieces: Sequence[Text | Field], start: int, end: int) -> tuple[Text | Field, ...]:

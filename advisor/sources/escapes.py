@@ -42,6 +42,9 @@ _NAMES = {"u": "user", "d": "database"}
 _TEXTS = {"a": "(?P<application>", "b": "(?:", "i": "(?:"}
 """May hold blanks, and whatever stands behind them in the prefix: as short as the rest of the pattern allows."""
 
+_UNKNOWN = r"\[[^\n\[\]\d]+\]"
+"""What stands for a name before the client has told it, in any language: it may hold the bracket that follows it."""
+
 _LONGEST_TEXT = 120
 """Of an application's name, a kind of process or a command: NAMEDATALEN bounds them to 63 bytes."""
 
@@ -100,7 +103,7 @@ def _escape_pattern(letter: str, prefix: str, position: int, *, padded: bool) ->
     if padded and following:
         text += "?"
     if letter in _NAMES:
-        return rf"(?P<{_NAMES[letter]}>{text})"
+        return rf"(?P<{_NAMES[letter]}>{_UNKNOWN}|{text})"
     return rf"(?:{_ADDRESSES[letter]}|{text})"
 
 

@@ -4,11 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise, product
 
 from advisor.errors import UnknownPrefix
-from advisor.sources.columns import Field, Layout, Text, lay_out, merged, tokens
+from advisor.sources.columns import Field, Layout, Text, lay_out, merged, parted, tokens
 from advisor.sources.escapes import DATE, ZONE, compile_prefix
-from advisor.sources.heads import Head, Names, read_heads, read_names
+from advisor.sources.heads import CONTINUED, Head, Names, read_heads, read_names
 from advisor.sources.labels import KEYS, LITERAL, Background, Labels, label
 from advisor.sources.languages import detect_language
 
@@ -40,8 +41,8 @@ def infer_prefix(text: str, name: str = "the log") -> str:
     if not heads:
         raise _refused(name, text, "", 0.0, "no line has a severity such as LOG or ERROR")
     best: tuple[float, str, str | None] = (0.0, "", "its parts do not follow one pattern")
-    for chosen in _choices(heads):
-        found = _inferred(chosen, heads, names, unknown)
+    for chosen, long_names in product(_choices(heads), (True, False)):
+        found = _inferred(chosen, heads, names, unknown, long_names=long_names)
         if found is None:
             continue
         prefix, doubt = found
@@ -66,20 +67,20 @@ def _choices(heads: Sequence[Head]) -> Sequence[Sequence[Head]]:
 
 
 def _inferred(
-    chosen: Sequence[Head], heads: Sequence[Head], names: Names, unknown: str
+    chosen: Sequence[Head], heads: Sequence[Head], names: Names, unknown: str, *, long_names: bool
 ) -> tuple[str, str | None] | None:
     """A prefix, and why it is in doubt."""
     if not chosen:
         return None
-    layout = lay_out(chosen, tokens(names, unknown))
+    layout = lay_out(chosen, tokens(names, unknown), long_names=long_names)
     if layout is None:
         return None
-    layout = _with_keys(layout, names)
+    layout = _without_strokes(_with_keys(layout, names), heads)
     outside = [*layout.stopped, *(head for head in heads if head.background)]
-    shapes = {re.sub(r"\d", "0", head.text): head.text for head in reversed(outside)}
-    background = [line for head in list(shapes.values())[:MOST_BACKGROUND] if (line := _follow(layout, head))]
+    background = _followed(layout, outside)
     labels = label(layout, background, names, unknown)
     layout, labels = _longer_application(layout, background, labels)
+    background = _followed(layout, outside)
     prefix = _assembled(layout, labels, background, _stop(layout, background))
     if outside:
         prefix = _with_stop(prefix, layout, labels, background, [head.text for head in outside])
@@ -93,6 +94,25 @@ def _inferred(
     if why is None and _named(prefix, [head.text for head in heads if head.background]):
         return prefix, "processes without a client would have a user, a database or an application"
     return prefix, why
+
+
+def _without_strokes(layout: Layout, heads: Sequence[Head]) -> Layout:
+    """With `%p/%x` or `%p/%l` taken apart: they look like `%v`, which a connection only received has not yet."""
+    early = {head.row for head in heads if head.received}
+    pieces = layout.pieces
+    for number in range(len(pieces) - 1, -1, -1):
+        piece = pieces[number]
+        if not isinstance(piece, Field) or piece.kind != "v" or "" in piece.values:
+            continue
+        filled = sum(head.row in early for head in layout.heads)
+        steps = [
+            int(other.partition("/")[2]) - int(one.partition("/")[2])
+            for (one, other), (_, head) in zip(pairwise(piece.values), pairwise(layout.heads), strict=True)
+            if head.severity in CONTINUED
+        ]
+        if filled or (steps and 2 * steps.count(1) > len(steps)):
+            pieces = parted(pieces, number)
+    return replace(layout, pieces=pieces)
 
 
 def _with_keys(layout: Layout, names: Names) -> Layout:
@@ -136,18 +156,26 @@ def _is_key(word: str, behind: Text | Field | None) -> bool:
     return behind.text.startswith("=") or (behind.text.startswith((":", " =", " :")) and word.lower() in KEYS)
 
 
+def _followed(layout: Layout, heads: Sequence[Head]) -> list[Background]:
+    """Lines that follow the layout, one of each shape."""
+    shapes = {re.sub(r"\d", "0", head.text): head.text for head in reversed(heads)}
+    return [line for head in list(shapes.values())[:MOST_BACKGROUND] if (line := _follow(layout, head))]
+
+
 def _follow(layout: Layout, head: str) -> Background | None:
     """How far a head follows the layout, and its values; None where it does not, or ends within a field."""
-    parts = [_piece_pattern(piece) for piece in layout.pieces]
-    for stop in range(len(parts) + 1):
-        rest = _text(layout.pieces[stop]) if stop < len(parts) else ""
-        found = re.fullmatch(f"{''.join(parts[:stop])}({_partial(rest)})", head)
-        if found:
-            numbers = [number for number, piece in enumerate(layout.pieces[:stop]) if isinstance(piece, Field)]
-            *values, text = found.groups()
-            whole = bool(rest) and len(text) == len(rest)
-            kept = dict(zip(numbers, values, strict=True))
-            return Background(values=kept, stop=stop + whole, letters=0 if whole else len(text))
+    for blank in ("", " *?"):
+        # A name is empty; one that is padded is all blanks.
+        parts = [_piece_pattern(piece, blank) for piece in layout.pieces]
+        for stop in range(len(parts) + 1):
+            rest = _text(layout.pieces[stop]) if stop < len(parts) else ""
+            found = re.fullmatch(f"{''.join(parts[:stop])}({_partial(rest)})", head)
+            if found:
+                numbers = [number for number, piece in enumerate(layout.pieces[:stop]) if isinstance(piece, Field)]
+                *values, text = found.groups()
+                whole = bool(rest) and len(text) == len(rest)
+                kept = dict(zip(numbers, values, strict=True))
+                return Background(values=kept, stop=stop + whole, letters=0 if whole else len(text))
     return None
 
 
@@ -159,7 +187,7 @@ def _partial(text: str) -> str:
     return pattern
 
 
-def _piece_pattern(piece: Text | Field) -> str:
+def _piece_pattern(piece: Text | Field, blank: str) -> str:
     """Of a piece on the line of a process without a client: names and addresses are empty there."""
     if isinstance(piece, Text):
         # Beside a padded field that is empty there are more blanks.
@@ -167,15 +195,14 @@ def _piece_pattern(piece: Text | Field) -> str:
     if piece.kind == "word" and piece.special == "b":
         return r"([\w ./-]*?)"
     if piece.kind == "word":
-        return rf"( *?|{re.escape(piece.values[0])})" if piece.constant else "( *?)"
-    return _VALUES[piece.kind]
+        return rf"({blank}|{re.escape(piece.values[0])})" if piece.constant else f"({blank})"
+    return rf"({blank}|\[none\])" if piece.kind == "address" else _VALUES[piece.kind]
 
 
 _VALUES = {
     "m": rf"({DATE}\.\d{{3}} (?:{ZONE}))",
     "t": rf"({DATE} (?:{ZONE}))",
     "number": r"( *-?\d+)",
-    "address": r"( *?|\[none\])",
     "c": r"([0-9a-f.]+)",
     "n": r"([\d.]+)",
     "v": r"((?:-?\d+/\d+)?)",
@@ -225,6 +252,11 @@ def _assembled(layout: Layout, labels: Labels, background: Sequence[Background],
         if isinstance(piece, Text):
             cut = stop[1] if stop and stop[0] == number else None
             before, behind = number - 1 in padded, number + 1 in padded
+            if piece.uneven and (before or behind):
+                sides = _text((layout.pieces[number - 1 : number] or (piece,))[0])[-1:]
+                sides += "".join(map(_text, layout.pieces[number + 1 : number + 2]))[:1]
+                parts.append("" if set(sides) & set(_MARKS) else " " * bool(piece.text))
+                continue
             if not piece.uneven:
                 before, behind = before and piece.text.startswith("  "), behind and piece.text.endswith("  ")
             parts.append(_literal(piece.text, cut, before=before, behind=behind))
@@ -248,7 +280,7 @@ def _with_stop(
         return prefix
     for place in range(len(layout.pieces)):
         other = _assembled(layout, labels, background, (place, 0))
-        explained = _explained(other, outside)
+        explained = 0 if _named(other, outside) else _explained(other, outside)
         if explained > most:
             best, most = other, explained
     return best
@@ -287,10 +319,13 @@ def _literal(text: str, cut: int | None, *, before: bool, behind: bool) -> str:
     return first.replace("%", "%%") + ("" if cut is None else "%q") + last.replace("%", "%%")
 
 
+_MARKS = "[](){}<>|,;:"
+
+
 def _fewer(text: str) -> str:
     """One blank at the beginning stays, where no bracket or other mark follows that would stand there without it."""
     rest = text.lstrip(" ")
-    return rest if rest[:1] in tuple("[](){}<>|,;:=/-") and len(rest) < len(text) else " " * (rest != text) + rest
+    return rest if rest[:1] in tuple(_MARKS) and len(rest) < len(text) else " " * (rest != text) + rest
 
 
 _WIDTH = "5"
