@@ -1,6 +1,7 @@
 """The public face: composes the stages.
 
-`analyze` judges a workload, `check` judges migrations, `snapshot` keeps a database's catalog, `twin` opens its planner.
+`analyze` judges a workload, `check` judges migrations, `digest` and `merge` keep workloads, `snapshot` keeps a
+database's catalog, `twin` opens its planner.
 """
 
 import secrets
@@ -25,6 +26,7 @@ from advisor.migrations.files import MigrationFile
 from advisor.migrations.gate import GateResult, run_gate
 from advisor.migrations.read import read_migrations
 from advisor.model.catalog import Catalog
+from advisor.model.digest_file import DigestFile
 from advisor.model.evidence import Evidence
 from advisor.model.options import Options, Progress
 from advisor.model.report import Diagnostic, Report
@@ -45,6 +47,7 @@ from advisor.validate.target import Target
 from advisor.validate.trial import try_findings
 from advisor.validate.workload import workload_of_database, workload_of_files, workload_of_snapshot
 from advisor.version import version
+from advisor.workload.keep import digest_of, merge_of
 
 URL_SCHEMES = ("postgresql://", "postgres://", "postgresql+")
 
@@ -201,6 +204,43 @@ def snapshot(
     if (left_out := len(whole.statements or ()) - len(kept.statements or ())) > 0:
         warn(f"{left_out} texts of pg_stat_statements are left out: utility statements, and what does not parse.")
     return kept
+
+
+def digest(
+    inputs: Sequence[str],
+    *,
+    into: str | None = None,
+    fresh: bool = False,
+    redact: bool = False,
+    options: Options = Options(),  # noqa: B008 - an immutable value
+    progress: Progress = lambda _what, _done, _total: None,
+) -> DigestFile:
+    """Digests logs, plans, `.sql` files and other digests; its `data` is to be written to a file, an input like a log.
+
+    Args:
+        into: the file that is to be written. Where it is a digest of the same logs, only what is new is read.
+        fresh: the file is made anew.
+        redact: keep no literals.
+
+    Raises:
+        UsageError: `into` is there and is no digest, or is one of other logs.
+        InputError: an input cannot be read, or less than `options.min_coverage` of it was understood.
+    """
+
+    def shown(done: int, total: int) -> None:
+        progress("Reading", done, total)
+
+    return digest_of(inputs, options, into=into, fresh=fresh, redact=redact, progress=shown)
+
+
+def merge(
+    inputs: Sequence[str],
+    *,
+    redact: bool = False,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> DigestFile:
+    """Adds digests up, in any order. Raises InputError for what cannot be read or is no digest."""
+    return merge_of(inputs, redact=redact, progress=lambda done, total: progress("Reading", done, total))
 
 
 def _analyze(

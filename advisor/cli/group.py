@@ -2,7 +2,7 @@
 
 import click
 
-from advisor.cli import analyze, check, demo, diff, doctor, explain, rules, sandbox, snapshot, twin
+from advisor.cli import analyze, check, demo, diff, digest, doctor, explain, merge, rules, sandbox, snapshot, twin
 from advisor.cli.config import configured
 from advisor.version import version
 
@@ -23,6 +23,8 @@ def cli(context: click.Context) -> None:
 _COMMANDS = (
     analyze.command,
     check.command,
+    digest.command,
+    merge.command,
     diff.command,
     snapshot.command,
     twin.command,

@@ -87,8 +87,8 @@ def read_options(values: Mapping[str, Any]) -> Options:
         sandbox=values["sandbox"],
         docker_image=values["docker_image"],
         table_rows=_table_rows(values["table_rows"]),
-        since_us=_instant(values["since"], "--since"),
-        until_us=_instant(values["until"], "--until"),
+        since_us=instant(values["since"], "--since"),
+        until_us=instant(values["until"], "--until"),
         min_calls=values["min_calls"],
         min_time_ms=values["min_time"],
         min_coverage=values["min_coverage"] / 100,
@@ -113,7 +113,12 @@ def _table_rows(text: str) -> dict[str, int]:
     return rows
 
 
-def _instant(text: str | None, flag: str) -> int | None:
+def instant(text: str | None, flag: str) -> int | None:
+    """A time as microseconds since the epoch; without a zone it is UTC.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
     if text is None:
         return None
     try:

@@ -73,6 +73,11 @@ def oldest_first(names: Sequence[str]) -> list[str]:
     return [name for members in sets.values() for _, name in sorted(members)]
 
 
+def family(name: str) -> str:
+    """The same for all logs of one rotated set, or whose names differ in digits and compression only."""
+    return _age(name)[0]
+
+
 def without_compression(name: str) -> str:
     """`postgresql.log.1` of `postgresql.log.1.gz`."""
     return _PACKED.sub("", name)

@@ -148,6 +148,8 @@ def _mark(found: Recognised, job: _Job, start: Start, end: int) -> None:
         return
     run = job.digest.onto if found.layout is not None else None
     mark = mark_of(found.name, end, until_us=run.last_us if run is not None else None)
+    if mark is not None:
+        mark = replace(mark, name=str(Path(found.name).absolute()))
     job.digest.marks = renewed(job.digest.marks, [start], [mark])
     if run is not None:
         run.ended_at = mark.tail_hash if mark is not None else None
@@ -217,6 +219,11 @@ def _read_one(found: Recognised, window: Window, job: _Job, start: int = 0) -> i
         if found.format == "digest":
             _add_digest(shown, blocks, digest)
             return 0
+        if start:
+            first = next(blocks, b"")
+            if not first:
+                return start
+            blocks = chain((first,), blocks)
         if job.keeping is not None and (found.envelope is not None or job.keeping.whole_lines):
             blocks = whole_lines(blocks)
         counted = _Counted(blocks, lambda: job.progress(opened.position()))

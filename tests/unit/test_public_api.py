@@ -7,18 +7,20 @@ import pytest
 
 import advisor
 from advisor import api
+from advisor.model.digest_file import DigestFile
 from advisor.model.options import Options
 from advisor.model.report import Report
 from advisor.model.snapshot import Snapshot
 
 
-@pytest.mark.parametrize("name", ["Interrupted", "analyze", "check", "snapshot", "twin"])
+@pytest.mark.parametrize("name", ["Interrupted", "analyze", "check", "digest", "merge", "snapshot", "twin"])
 def test_the_commands_are_those_of_the_api(name: str) -> None:
     assert getattr(advisor, name) is getattr(api, name)
 
 
 def test_what_the_commands_take_and_give() -> None:
     assert (advisor.Options, advisor.Report, advisor.Snapshot) == (Options, Report, Snapshot)
+    assert advisor.DigestFile is DigestFile
 
 
 def test_every_public_name_is_there() -> None:
