@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.sources.messages import localised_line, parse_parameters, root_rows, split_plan, timestamp_us
+from advisor.sources.messages import (
+    parameters_text,
+    parse_parameters,
+    root_blocks,
+    root_rows,
+    split_plan,
+    timestamp_us,
+)
 
 
 def written(values: list[str | None]) -> str:
@@ -58,7 +65,30 @@ def test_a_text_plan_is_parted_from_its_query() -> None:
     assert root_rows(plan) == 7
 
 
-def test_a_localised_line_is_found() -> None:
-    assert localised_line("2026 UTC [1] LOG:  Dauer: 0.1 ms  Anweisung: SELECT 1\n")
-    assert localised_line("2026 UTC [1] FEHLER:  Spalte existiert nicht\n")
-    assert localised_line("2026 UTC [1] LOG:  duration: 0.1 ms  statement: SELECT 1\n") is None
+@given(st.lists(st.none() | st.text(alphabet="ab'$,= 12\n\tNUL"), min_size=1, max_size=6))
+def test_parameters_are_written_as_the_server_writes_them(values: list[str | None]) -> None:
+    assert parameters_text(values) == written(values)
+
+
+SORT = """Sort  (cost=1.0..2.0 rows=1 width=4) (actual time=0.1..0.2 rows=1 loops=1)
+  Buffers: shared hit=7 read=5, local hit=9 read=8, temp read=3 written=4
+  ->  Seq Scan on t  (cost=0.0..1.0 rows=1 width=4)
+        Buffers: shared hit=1
+"""
+SORT_JSON = """{"Plan": {"Shared Hit Blocks": 7, "Shared Read Blocks": 5, "Temp Read Blocks": 3,
+ "Temp Written Blocks": 4, "Plans": [{"Shared Hit Blocks": 1, "Shared Read Blocks": 1}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("plan", "blocks"),
+    [
+        (SORT, (7, 5, 3, 4)),
+        (SORT_JSON, (7, 5, 3, 4)),
+        ("<Shared-Hit-Blocks>7</Shared-Hit-Blocks><Shared-Read-Blocks>5</Shared-Read-Blocks>", (7, 5, 0, 0)),
+        ("Result  (cost=0.00..0.26 rows=1 width=4)\n  Buffers: shared hit=2\n", (2, 0, 0, 0)),
+        ("Result  (cost=0.00..0.26 rows=1 width=4)\n", (0, 0, 0, 0)),
+    ],
+)
+def test_blocks_are_those_of_the_root(plan: str, blocks: tuple[int, int, int, int]) -> None:
+    assert root_blocks(plan) == blocks

@@ -258,7 +258,7 @@ def test_a_known_shape_is_not_parsed_again(sql: str) -> None:
             id_of(sql.format(n=1))
         }
     if "'" not in sql:
-        assert readers.asked <= 4
+        assert readers.asked <= 6
 
 
 @pytest.mark.parametrize("step", STEPS)
