@@ -55,12 +55,13 @@ def compile_prefix(prefix: str) -> str:
     """The pattern (as text, with named groups) of the lines that a `log_line_prefix` starts.
 
     Groups: second, fraction, zone or epoch; pid, session, transaction, sqlstate, query_id, application, user, database.
-    Of an escape that stands there twice the first one counts. Behind `%q` all is optional.
+    Of an escape that stands there twice the first one counts, of `%m` and `%t` the former. Behind `%q` all is optional.
 
     Raises:
         InputError: an escape that PostgreSQL does not have.
     """
     parts: list[str] = []
+    precise = any(letter == "m" for _, letter in _ESCAPE.findall(prefix))
     seen: set[str] = set()
     optional = False
     position = 0
@@ -75,9 +76,10 @@ def compile_prefix(prefix: str) -> str:
             continue
         pattern = _escape_pattern(letter, prefix, position, padded=bool(padding))
         names = set(re.findall(r"\?P<(\w+)>", pattern))
-        if names & seen:
+        if names & seen or (precise and letter == "t"):
             pattern = re.sub(r"\?P<\w+>", "?:", pattern)
-        seen |= names
+        else:
+            seen |= names
         parts.append(rf" *{pattern} *" if padding and letter != "%" else pattern)
     parts.append(re.escape(prefix[position:]))
     if optional:

@@ -67,7 +67,7 @@ def label(layout: Layout, background: Sequence[Background], names: Names, unknow
     pairs = _pairs(layout.heads)
     letters: dict[int, str] = {}
     letters.update(_label_plain(fields))
-    letters.update(_label_times(fields, letters))
+    letters.update(_label_times(fields))
     numbers, doubt = _label_numbers(fields, pairs, background, layout.heads)
     letters.update(numbers)
     groups = _groups(fields, letters)
@@ -98,9 +98,8 @@ def _share(hits: int, total: int) -> float:
     return hits / total if total else 0.0
 
 
-def _label_times(fields: Mapping[int, Field], letters: Mapping[int, str]) -> Iterator[tuple[int, str]]:
+def _label_times(fields: Mapping[int, Field]) -> Iterator[tuple[int, str]]:
     """The time of a line never goes back; that of a session's start does, and is the same within a session."""
-    sessions = [number for number, column in fields.items() if letters.get(number) == "c"]
     precise = any(column.kind in ("m", "n") for column in fields.values())
     taken = False
     for number, column in fields.items():
@@ -108,7 +107,7 @@ def _label_times(fields: Mapping[int, Field], letters: Mapping[int, str]) -> Ite
             yield number, "m"
         elif column.kind == "t":
             going_back = sum(one > other for one, other in pairwise(column.values))
-            start = going_back > _GOING_BACK * len(column.values) or _follows(column, fields, sessions)
+            start = going_back > _GOING_BACK * len(column.values)
             second = precise and not _is_second_of(column, fields)
             yield number, "s" if start or second or taken else "t"
             taken = taken or not (start or second)
@@ -118,21 +117,23 @@ _GOING_BACK = 0.02
 """Of the lines: processes write side by side, and a clock is set back once in a while."""
 
 
-def _follows(column: Field, fields: Mapping[int, Field], sessions: Sequence[int]) -> bool:
-    """Whether it is the same wherever the session is, in a log of several sessions."""
-    if not sessions:
-        return False
-    seen = set(zip(fields[sessions[0]].values, column.values, strict=True))
-    return len({session for session, _ in seen}) == len(seen) > 1
-
-
 def _is_second_of(column: Field, fields: Mapping[int, Field]) -> bool:
-    """Whether it is the time that another field has with milliseconds."""
+    """Whether it is the time that another field has with milliseconds; with equal ones it makes no difference."""
     for other in fields.values():
         if other.kind == "m":
             pairs = zip(column.values, other.values, strict=True)
-            return sum(one[:19] == two[:19] for one, two in pairs) > MOST * len(column.values)
-    return not any(other.kind == "t" and other is not column for other in fields.values())
+            return all(one[:19] == two[:19] for one, two in pairs)
+        if other.kind == "n":
+            pairs = zip(column.values, other.values, strict=True)
+            return all(
+                _quarter(int(one[14:16]) * 60 + int(one[17:19])) == _quarter(int(two[:10])) for one, two in pairs
+            )
+    return True
+
+
+def _quarter(second: int) -> int:
+    """Seconds since the last quarter of an hour: the same in all time zones."""
+    return second % 900
 
 
 def _label_numbers(

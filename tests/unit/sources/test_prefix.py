@@ -106,6 +106,7 @@ def test_a_percent_sign_is_literal() -> None:
 
 def test_of_an_escape_that_stands_there_twice_the_first_counts() -> None:
     assert read("%p %u %p ", client())["pid"] == "8044"
+    assert read("%t [%p] %m ", client())["fraction"] == "815"
 
 
 def test_an_escape_that_does_not_exist_is_refused() -> None:
