@@ -314,9 +314,9 @@ class Session:
 
     def _began_here(self, at_us: int | None, duration_us: int | None) -> bool:
         """Whether an execution, with the steps that are held, began long after the piece did."""
-        if at_us is None or self._start.known_us is None:
+        if at_us is None or self._start.known_us is None or any(name != "step" for name, _ in self.held):
             return False
-        steps_us = sum(arguments[0] for name, arguments in self.held if name == "step")
+        steps_us = sum(arguments[0] for _, arguments in self.held)
         return at_us - (duration_us or 0) - int(steps_us) > self._start.known_us
 
     def _begin_with_held(self) -> None:
