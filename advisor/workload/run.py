@@ -219,6 +219,9 @@ class Run:
         self._want(later.wanted)
         for key, session in later.sessions.items():
             mine = self.sessions.get(key)
+            if mine is None and session.certain:
+                self.sessions[key] = session
+                continue
             if mine is None:
                 mine = self.sessions[key] = Session(
                     key, SessionUnits(key, self.digest.repetitions), start=self._start, wanted=self.wanted
