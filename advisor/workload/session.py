@@ -153,14 +153,14 @@ class Session:
 
     def end(self) -> None:
         """Nothing comes after."""
-        self.ended = True
         if self._hold("end"):
             self._settle()
-            return
-        self._close()
-        self.flush()
-        self.units.end()
-        self._tell()
+        else:
+            self._close()
+            self.flush()
+            self.units.end()
+            self._tell()
+        self.ended = True
 
     def step(self, duration_us: int) -> None:
         """A parse or bind step: its time goes to the execution that follows."""
