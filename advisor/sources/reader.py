@@ -56,7 +56,7 @@ def read_piece(blocks: Iterable[bytes], reader: Reader, tally: Tally, begins_at:
     for block in blocks:
         data = rest + block if rest else block
         if head is None:
-            start = _first_start(data, reader.starts)
+            start = first_start(data, reader.starts)
             if start < 0:
                 rest, lost = _kept(data)
                 if lost:
@@ -89,7 +89,7 @@ def read_edge(data: bytes, reader: Reader, tally: Tally) -> None:
     """Reads the end of one piece together with the beginning of the next, where nothing more can come."""
     if not data:
         return
-    start = _first_start(data, reader.starts)
+    start = first_start(data, reader.starts)
     if start:
         foreign = data if start < 0 else data[:start]
         tally.not_understood(foreign.decode("utf-8", "replace"), len(foreign))
@@ -109,7 +109,8 @@ def last_start(data: bytes, starts: re.Pattern[bytes]) -> int:
         end = newline
 
 
-def _first_start(data: bytes, starts: re.Pattern[bytes]) -> int:
+def first_start(data: bytes, starts: re.Pattern[bytes]) -> int:
+    """Where the first record of `data` begins; -1 where none does."""
     position = 0
     while True:
         if starts.match(data, position):
@@ -121,7 +122,7 @@ def _first_start(data: bytes, starts: re.Pattern[bytes]) -> int:
 
 def _second_start(data: bytes, starts: re.Pattern[bytes]) -> int:
     after = data.find(b"\n") + 1
-    return after + _first_start(data[after:], starts)
+    return after + first_start(data[after:], starts)
 
 
 def _kept(data: bytes) -> tuple[bytes, int]:

@@ -7,7 +7,7 @@ from advisor.model.execution import Context
 from advisor.sources.incidents import read_incident
 from advisor.sources.layout import Layout, open_reader
 from advisor.sources.messages import MESSAGE, parameters_text, root_blocks, root_rows, split_plan
-from advisor.sources.reader import Edges, Reader, read_edge
+from advisor.sources.reader import Edges, Reader, first_start, last_start, read_edge
 from advisor.sources.record import Record
 from advisor.sources.tally import OVERSIZED_BYTES, Tally
 from advisor.workload.digest import Digest
@@ -205,17 +205,21 @@ class Run:
         """Goes on with the piece that follows; `later` must not be used any more."""
         tail, head = self.edges.tail, later.edges.head
         self.ended_at = later.ended_at
-        if later.edges.tail is None:
-            self.edges = Edges(
-                head=self.edges.head + (head if tail is None else b""), tail=None if tail is None else tail + head
-            )
-            return
         if tail is None:
-            self.edges = Edges(head=self.edges.head + head, tail=later.edges.tail)
-            self.begins_at(later.first_us)
+            whole = self.edges.head + head
+            start = first_start(whole, self.reader.starts)
+            # A record that begins there was torn.
+            head, tail = (whole, None) if start < 0 else (whole[:start], whole[start:])
+            self.begins_at(self.reader.time(tail) if tail is not None else later.first_us)
+            self.last_us = self.first_us
         else:
-            read_edge(tail + head, self.reader, self.tally)
-            self.edges = Edges(head=self.edges.head, tail=later.edges.tail)
+            head, tail = self.edges.head, tail + head
+        if later.edges.tail is None:
+            self.edges = Edges(head=head, tail=self._last_record(tail) if tail is not None else None)
+            return
+        if tail is not None:
+            read_edge(tail, self.reader, self.tally)
+        self.edges = Edges(head=head, tail=later.edges.tail)
         self._want(later.wanted)
         for key, session in later.sessions.items():
             mine = self.sessions.get(key)
@@ -231,6 +235,14 @@ class Run:
             mine.join(session)
         self.last_us = later.last_us if later.last_us is not None else self.last_us
         self._forget_streams()
+
+    def _last_record(self, tail: bytes) -> bytes:
+        """Reads all records but the last one."""
+        cut = last_start(tail, self.reader.starts)
+        if cut:
+            read_edge(tail[:cut], self.reader, self.tally)
+            self.last_us = self.reader.time(tail[cut:])
+        return tail[cut:]
 
     def _want(self, wanted: Window | None) -> None:
         """From now on other records are wanted."""
