@@ -241,7 +241,8 @@ class Run:
         cut = last_start(tail, self.reader.starts)
         if cut:
             read_edge(tail[:cut], self.reader, self.tally)
-            self.last_us = self.reader.time(tail[cut:])
+        last_us = self.reader.time(tail[cut:])
+        self.last_us = last_us if last_us is not None else self.last_us
         return tail[cut:]
 
     def _want(self, wanted: Window | None) -> None:
