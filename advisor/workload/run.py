@@ -214,6 +214,8 @@ class Run:
             self.last_us = self.first_us
         else:
             head, tail = self.edges.head, tail + head
+            if self.first_us is None:
+                self.begins_at(self.reader.time(tail))
         if later.edges.tail is None:
             self.edges = Edges(head=head, tail=self._last_record(tail) if tail is not None else None)
             return
