@@ -7,10 +7,12 @@ from dataclasses import replace
 from itertools import pairwise, product
 
 from advisor.errors import UnknownPrefix
+from advisor.sources.background import followed, stop_of, text_of
 from advisor.sources.columns import Field, Layout, Text, lay_out, merged, parted, tokens
-from advisor.sources.escapes import DATE, ZONE, compile_prefix
+from advisor.sources.counters import LITERAL, Background
+from advisor.sources.escapes import compile_prefix
 from advisor.sources.heads import CONTINUED, Head, Names, read_heads, read_names
-from advisor.sources.labels import KEYS, LITERAL, Background, Labels, label
+from advisor.sources.labels import KEYS, Labels, label
 from advisor.sources.languages import detect_language
 
 ENOUGH_MATCHED = 0.6
@@ -18,9 +20,6 @@ ENOUGH_MATCHED = 0.6
 
 ENOUGH_SESSIONS = 8
 """Lines of sessions: with fewer the layout is taken from all lines."""
-
-MOST_BACKGROUND = 12
-"""Shapes of lines of processes without a client that are looked at."""
 
 
 def infer_prefix(text: str, name: str = "the log") -> str:
@@ -77,11 +76,11 @@ def _inferred(
         return None
     layout = _without_strokes(_with_keys(layout, names), heads)
     outside = [*layout.stopped, *(head for head in heads if head.background)]
-    background = _followed(layout, outside)
+    background = followed(layout, outside)
     labels = label(layout, background, names, unknown)
     layout, labels = _longer_application(layout, background, labels)
-    background = _followed(layout, outside)
-    prefix = _assembled(layout, labels, background, _stop(layout, background))
+    background = followed(layout, outside)
+    prefix = _assembled(layout, labels, background, stop_of(layout, background))
     if outside:
         prefix = _with_stop(prefix, layout, labels, background, [head.text for head in outside])
     prefix = _padded_names(prefix, [head.text for head in heads])
@@ -136,7 +135,7 @@ def _with_keys(layout: Layout, names: Names) -> Layout:
             and before.text.endswith(("=", '="', "='"))
             and isinstance(after, Text)
             and after.text == " "
-            and not _text(following).startswith((":", "="))
+            and not text_of(following).startswith((":", "="))
             and isinstance(other, Field)
             and other.kind == "word"
             and other.constant
@@ -156,67 +155,6 @@ def _is_key(word: str, behind: Text | Field | None) -> bool:
     return behind.text.startswith("=") or (behind.text.startswith((":", " =", " :")) and word.lower() in KEYS)
 
 
-def _followed(layout: Layout, heads: Sequence[Head]) -> list[Background]:
-    """Lines that follow the layout, one of each shape."""
-    shapes = {re.sub(r"\d", "0", head.text): head.text for head in reversed(heads)}
-    return [line for head in list(shapes.values())[:MOST_BACKGROUND] if (line := _follow(layout, head))]
-
-
-def _follow(layout: Layout, head: str) -> Background | None:
-    """How far a head follows the layout, and its values; None where it does not, or ends within a field."""
-    for blank in ("", " *?"):
-        # A name is empty; one that is padded is all blanks.
-        parts = [_piece_pattern(piece, blank) for piece in layout.pieces]
-        for stop in range(len(parts) + 1):
-            rest = _text(layout.pieces[stop]) if stop < len(parts) else ""
-            found = re.fullmatch(f"{''.join(parts[:stop])}({_partial(rest)})", head)
-            if found:
-                numbers = [number for number, piece in enumerate(layout.pieces[:stop]) if isinstance(piece, Field)]
-                *values, text = found.groups()
-                whole = bool(rest) and len(text) == len(rest)
-                kept = dict(zip(numbers, values, strict=True))
-                return Background(values=kept, stop=stop + whole, letters=0 if whole else len(text))
-    return None
-
-
-def _partial(text: str) -> str:
-    """The pattern of a beginning of a text."""
-    pattern = ""
-    for letter in reversed(text):
-        pattern = f"(?:{re.escape(letter)}{pattern})?"
-    return pattern
-
-
-def _piece_pattern(piece: Text | Field, blank: str) -> str:
-    """Of a piece on the line of a process without a client: names and addresses are empty there."""
-    if isinstance(piece, Text):
-        # Beside a padded field that is empty there are more blanks.
-        return " *" if piece.uneven else re.sub(r"(?:\\ ){2,}", " *", re.escape(piece.text))
-    if piece.kind == "word" and piece.special == "b":
-        return r"([\w ./-]*?)"
-    if piece.kind == "word":
-        return rf"({blank}|{re.escape(piece.values[0])})" if piece.constant else f"({blank})"
-    return rf"({blank}|\[none\])" if piece.kind == "address" else _VALUES[piece.kind]
-
-
-_VALUES = {
-    "m": rf"({DATE}\.\d{{3}} (?:{ZONE}))",
-    "t": rf"({DATE} (?:{ZONE}))",
-    "number": r"( *-?\d+)",
-    "c": r"([0-9a-f.]+)",
-    "n": r"([\d.]+)",
-    "v": r"((?:-?\d+/\d+)?)",
-    "e": r"(\w{5})",
-}
-
-
-def _stop(layout: Layout, background: Sequence[Background]) -> tuple[int, int] | None:
-    """In which piece, and before which of its letters, `%q` stands; None without it."""
-    stops = Counter((line.stop, line.letters) for line in background)
-    common = stops.most_common(1)[0][0] if stops else (len(layout.pieces), 0)
-    return common if common[0] < len(layout.pieces) else None
-
-
 def _longer_application(layout: Layout, background: Sequence[Background], labels: Labels) -> tuple[Layout, Labels]:
     """An application with blanks in its name on all lines: words behind it that nothing else explains are its own."""
     for number, letter in labels.letters.items():
@@ -225,8 +163,8 @@ def _longer_application(layout: Layout, background: Sequence[Background], labels
             letter == "a"
             and last + 2 < len(layout.pieces)
             and labels.letters.get(last + 2) == LITERAL
-            and _text(layout.pieces[last + 1]) == " "
-            and not "".join(map(_text, layout.pieces[last + 3 : last + 4])).startswith((":", "="))
+            and text_of(layout.pieces[last + 1]) == " "
+            and not "".join(map(text_of, layout.pieces[last + 3 : last + 4])).startswith((":", "="))
             and not any(line.stop > last + 2 for line in background)
         ):
             last += 2
@@ -241,10 +179,6 @@ def _longer_application(layout: Layout, background: Sequence[Background], labels
     return layout, labels
 
 
-def _text(piece: Text | Field) -> str:
-    return piece.text if isinstance(piece, Text) else ""
-
-
 def _assembled(layout: Layout, labels: Labels, background: Sequence[Background], stop: tuple[int, int] | None) -> str:
     parts: list[str] = []
     padded = _padded(layout, labels, background)
@@ -253,8 +187,8 @@ def _assembled(layout: Layout, labels: Labels, background: Sequence[Background],
             cut = stop[1] if stop and stop[0] == number else None
             before, behind = number - 1 in padded, number + 1 in padded
             if piece.uneven and (before or behind):
-                sides = _text((layout.pieces[number - 1 : number] or (piece,))[0])[-1:]
-                sides += "".join(map(_text, layout.pieces[number + 1 : number + 2]))[:1]
+                sides = text_of((layout.pieces[number - 1 : number] or (piece,))[0])[-1:]
+                sides += "".join(map(text_of, layout.pieces[number + 1 : number + 2]))[:1]
                 parts.append("" if set(sides) & set(_MARKS) else " " * bool(piece.text))
                 continue
             if not piece.uneven:
