@@ -228,11 +228,25 @@ class Session:
         self.flush()
         if self.units.attach_plan(totals.id, plan.duration_us, plan.rows):
             totals.add_rows(plan.rows)
+        elif self._is_of_held(plan):
+            self.held.append(("plan", (plan,)))
         else:
             self._plans.append(plan)
             if len(self._plans) > WAITING_PLANS:
                 self._count(self._plans.pop(0))
         self._tell()
+
+    def _is_of_held(self, plan: LoggedPlan) -> bool:
+        """Whether a plan is of an execution that is held: it comes after those of the extended protocol only."""
+        looks_back = self.units.looks_back
+        for name, arguments in reversed(self.held):
+            if name == "plan" and arguments[0].known.totals is plan.known.totals:
+                return False
+            if name == "execution" and looks_back:
+                if arguments[0].totals is plan.known.totals and arguments[3].startswith(b"execute"):
+                    return True
+                looks_back -= 1
+        return False
 
     def error(self, totals: Any) -> None:
         """A statement failed: its text is no execution; `log_min_duration_statement` would not log it either."""
