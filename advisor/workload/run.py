@@ -61,6 +61,7 @@ class Run:
         self._start = Start()
         self._streams: dict[tuple[str, str | None, str | None, str | None], SessionStream] = {}
         self._blocks = 0
+        self._is_closing = False
         self._ended = 0
 
     def begins_at(self, at_us: int | None) -> None:
@@ -85,6 +86,8 @@ class Run:
         if known is None:
             units = SessionUnits(key, self.digest.repetitions)
             known = self.sessions[key] = Session(key, units, start=self._start, wanted=self.wanted)
+            if self._is_closing:
+                known.begin()
         return known
 
     def record(self, record: Record) -> None:
@@ -261,6 +264,7 @@ class Run:
             begun.begin()
             begun.join(session)
             self.sessions[key] = begun
+        self._is_closing = True
         self._forget_streams()
         read_edge(self.edges.head, self.reader, self.tally)
         if self.edges.tail:
