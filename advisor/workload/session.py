@@ -237,8 +237,13 @@ class Session:
         self._tell()
 
     def _is_of_held(self, plan: LoggedPlan) -> bool:
-        """Whether a plan is of an execution that is held: it comes after those of the extended protocol only."""
-        looks_back = self.units.looks_back
+        """Whether a plan is of an execution that is held.
+
+        It comes after those whose executor ends with their portal: SELECT in the extended protocol
+        (`exec_execute_message` in src/backend/tcop/postgres.c); all others' plans come before.
+        """
+        identity = plan.known.totals.identity
+        looks_back = self.units.looks_back if identity is not None and identity.kind == "select" else 0
         for name, arguments in reversed(self.held):
             if name == "plan" and arguments[0].known.totals is plan.known.totals:
                 return False
