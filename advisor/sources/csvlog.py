@@ -16,7 +16,7 @@ COLUMN_COUNTS = range(22, 28)
 """22 before 9.0 (no application name); 23 to 26 since; one more is accepted for what may come."""
 
 _AT, _USER, _DATABASE, _PID, _SESSION, _TRANSACTION, _SEVERITY, _SQLSTATE = 0, 1, 2, 3, 5, 9, 11, 12
-_MESSAGE, _DETAIL, _CONTEXT, _QUERY, _APPLICATION = 13, 14, 18, 19, 22
+_MESSAGE, _DETAIL, _HINT, _CONTEXT, _QUERY, _APPLICATION = 13, 14, 15, 18, 19, 22
 
 FIELD_LIMIT = 1 << 30
 """Of the csv module, whose default of 128 KiB is less than a long statement. The setting is the module's own."""
@@ -188,6 +188,7 @@ class CsvReader:
             statement=row[_QUERY] or None,
             sqlstate=row[_SQLSTATE] or None,
             context=row[_CONTEXT] or None,
+            hint=row[_HINT] or None,
         )
         self._sink.record(record)
         return True

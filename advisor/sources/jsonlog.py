@@ -19,7 +19,7 @@ from advisor.sources.timed import FRACTIONS, REMEMBERED, Durations
 
 _FIELDS = (
     *("session_id", "dbname", "user", "application_name", "error_severity", "message", "detail", "statement"),
-    *("state_code", "context"),
+    *("state_code", "context", "hint"),
 )
 _TEXTS = frozenset((str, type(None)))
 
@@ -183,11 +183,12 @@ class JsonReader:
         values: list[Any] = [get(field) or None for field in _FIELDS]
         if not _TEXTS.issuperset(map(type, values)):
             values = [str(value) if value is not None else None for value in values]
-        session, database, user, application, severity, message, detail, statement, sqlstate, context = values
+        session, database, user, application, severity, message, detail, statement, sqlstate, context, hint = values
         if session is None:
             session = str(get("pid") or "")
         head = (at, session, database, user, application)
-        self._sink.record(Record._make((*head, severity or "", message or "", detail, statement, sqlstate, context)))
+        parts = (detail, statement, sqlstate, context, hint)
+        self._sink.record(Record._make((*head, severity or "", message or "", *parts)))
         return True
 
 

@@ -20,3 +20,4 @@ class Record(NamedTuple):
     statement: str | None = None
     sqlstate: str | None = None
     context: str | None = None
+    hint: str | None = None

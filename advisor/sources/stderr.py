@@ -15,13 +15,13 @@ from advisor.sources.timed import TimedReader
 _FIELDS = ("mark", "state", "body", "session", "pid", "database", "user", "application", "sqlstate")
 _TIME = ("second", "zone", "fraction", "epoch")
 
-_PARTS: Mapping[str, str] = {"DETAIL": "detail", "STATEMENT": "statement", "CONTEXT": "context"}
+_PARTS: Mapping[str, str] = {"DETAIL": "detail", "STATEMENT": "statement", "CONTEXT": "context", "HINT": "hint"}
 """Lines that belong to the record before them, and what they are of it."""
 
 _HEAD_BYTES = 4096
 """More than any prefix has."""
 
-_PASSED_OVER = frozenset(("LOCATION", "HINT", "QUERY", "BACKTRACE"))
+_PASSED_OVER = frozenset(("LOCATION", "QUERY", "BACKTRACE"))
 """Parts of a record that say nothing about what ran."""
 
 
@@ -136,6 +136,8 @@ class StderrReader:
 def _with_part(record: Record, part: str, text: str) -> Record:
     if part == "detail":
         return record._replace(detail=text)
+    if part == "hint":
+        return record._replace(hint=text)
     return record._replace(statement=text) if part == "statement" else record._replace(context=text)
 
 

@@ -192,6 +192,7 @@ class Sums(TypedDict):
     incidents: Incidents
     plans: Plans
     plan_files: list[tuple[str, str | None, str]]
+    unparsed_like: str | None
     happened: Count
     runs: list[Run]
     queries: Annotated[list[Any], Meta(max_length=0)]

@@ -5,18 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advisor.model.difference import Side
-from advisor.model.sketch import bucket_value
 from advisor.model.workload import Workload
+from advisor.workload.edge import EDGE_NEAR, lower_edge_us
 from advisor.workload.hourly import HOUR_US
-
-FLOOR_FROM_US = 500
-"""Every server has statements that take less: a log whose fastest take more leaves some out."""
-
-FLOOR_QUERIES = 3
-FLOOR_CALLS = 20
-FLOOR_NEAR = 1.1
-"""A threshold cuts several queries off at the same duration (within 10 %); queries that are merely slow begin at
-durations of their own. Queries with fewer calls do not show where they begin."""
 
 _SETTING = re.compile(
     r"\b(log_min_duration_statement|log_min_duration_sample|log_statement_sample_rate|log_transaction_sample_rate)"
@@ -61,7 +52,7 @@ def frame_of(workload: Workload) -> Frame:
         workload=workload,
         hours=hours,
         covered_hours=covered,
-        floor_us=_floor(workload),
+        floor_us=lower_edge_us(workload.queries),
         settings=frozenset(_SETTING.findall("\n".join(workload.warnings))),
         total_us=round(sum(query.estimated_total_ms or 0.0 for query in workload.queries) * 1000),
         calls=sum(query.calls for query in workload.queries),
@@ -90,7 +81,7 @@ def same_sampling(old: Frame, new: Frame) -> bool:
         return False
     if old.floor_us is None or new.floor_us is None:
         return old.floor_us is new.floor_us
-    return max(old.floor_us, new.floor_us) <= FLOOR_NEAR * min(old.floor_us, new.floor_us)
+    return max(old.floor_us, new.floor_us) <= EDGE_NEAR * min(old.floor_us, new.floor_us)
 
 
 def sampling_notes(old: Frame, new: Frame) -> Sequence[str]:
@@ -123,16 +114,3 @@ def _covered(start_us: int, from_us: int | None, to_us: int | None) -> float:
     end = start_us + HOUR_US if to_us is None else min(start_us + HOUR_US, to_us)
     # At least a second: a single statement has no length of its own.
     return min(max((end - begin) / HOUR_US, 1 / 3600), 1.0)
-
-
-def _floor(workload: Workload) -> float | None:
-    lowest = [
-        bucket_value(min(query.latency.counts))
-        for query in workload.queries
-        if query.latency.counts and query.latency.count >= FLOOR_CALLS
-    ]
-    every = [bucket_value(min(query.latency.counts)) for query in workload.queries if query.latency.counts]
-    if not lowest or min(every) < FLOOR_FROM_US:
-        return None
-    floor = min(every)
-    return floor if sum(value <= floor * FLOOR_NEAR for value in lowest) >= FLOOR_QUERIES else None

@@ -1,7 +1,7 @@
 """What happened on the server besides statements, added up record by record: bounded, and the same in any order."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from advisor.model.incident import (
@@ -110,6 +110,16 @@ class IncidentTotals:
             self._counts["imitations"] += 1
             return
         _ADDERS[type(incident)](self, incident, at_us, query_id, database or None, user or None)
+
+    def count(self, names: Iterable[str]) -> None:
+        """Counts records of kinds that only tell what a log is made of; see `advisor.workload.honesty`."""
+        for name in names:
+            self._counts[name] += 1
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """All counts by name."""
+        return self._counts
 
     def merge(self, other: "IncidentTotals") -> None:
         """Adds what another one has counted; `other` stays as it is."""

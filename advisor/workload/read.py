@@ -19,7 +19,6 @@ from advisor.sources.recognised import Recognised, recognise_input, unwrapped
 from advisor.sources.tally import Tally
 from advisor.sources.twice import same_events
 from advisor.workload.digest import Digest
-from advisor.workload.honesty import warn_of_gaps
 from advisor.workload.parallel import parts_of, read_in_parallel
 from advisor.workload.run import Run
 from advisor.workload.window import Window
@@ -81,7 +80,6 @@ def read_digest(
             done += each.size
     logs = [each for each in found if each.format != "digest"]
     _read_logs(logs, options, digest, keeping, lambda before: _shifted(progress, done + before, total))
-    warn_of_gaps(digest)
     return digest
 
 

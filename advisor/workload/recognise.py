@@ -59,6 +59,7 @@ class Recogniser:
     __slots__ = (
         *(
             "_database",
+            "_failed",
             "_failures",
             "_identities",
             "_parsed",
@@ -71,7 +72,14 @@ class Recogniser:
         *("empty", "shapes", "texts", "unparsed"),
     )
 
-    def __init__(self, database: str | None, totals_of: Callable[[Identity | None, str], QueryTotals]) -> None:
+    def __init__(
+        self,
+        database: str | None,
+        totals_of: Callable[[Identity | None, str], QueryTotals],
+        failed: Callable[[str], None] = lambda _shape: None,
+    ) -> None:
+        """`failed` is told each text that does not parse, without its literals, at least once."""
+        self._failed = failed
         self._database = database
         self._totals_of = totals_of
         self.shapes: dict[bytes, Any] = {}
@@ -229,6 +237,7 @@ class Recogniser:
         try:
             identity = identify(sql, self._database)
         except SqlError:
+            self._failed(shape)
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             if failures >= FAILURES_BELIEVED:
                 self._remember(key, self.unparsed)

@@ -11,6 +11,7 @@ from advisor.sources.reader import Edges, Reader, first_start, last_start, read_
 from advisor.sources.record import Record
 from advisor.sources.tally import OVERSIZED_BYTES, Tally
 from advisor.workload.digest import Digest
+from advisor.workload.honesty import BARE, kinds_of, moved_to
 from advisor.workload.known import Known
 from advisor.workload.session import LoggedPlan, Session, SessionStream, Start
 from advisor.workload.units import SessionUnits
@@ -104,8 +105,11 @@ class Run:
             if duration is not None:
                 if not text:
                     self._stream_of(record).session.bare_duration(duration, record.at_us)
+                    if self.wanted is None or self.wanted(record.at_us):
+                        self.digest.incidents.count((BARE,))
                 return
         if self.wanted is None or self.wanted(record.at_us):
+            self.digest.incidents.count(kinds_of(record))
             self._incident(record)
 
     def _stream_of(self, record: Record) -> SessionStream:
@@ -162,6 +166,8 @@ class Run:
             self._end(record.session)
         if incident is not None:
             self.digest.add_incident(incident, record, known)
+        if (moved := moved_to(record)) is not None:
+            self.digest.warn(moved)
 
     def settle(self) -> None:
         """A block of whole records was read: what was appended is added up."""
