@@ -85,7 +85,21 @@ def _query(query: Query) -> Json:
         "rows": query.rows,
         "tables": list(query.tables),
         "tags": dict(query.tags),
+        "tag_calls": {name: dict(values) for name, values in query.tag_calls.items()},
+        "hours": [
+            {"from": instant_text(hour.start_us), "calls": hour.calls, "total_ms": hour.total_us / 1000}
+            for hour in query.hours
+        ],
+        "plans": _plan_totals(query),
+        "temp_files": query.temp_files,
+        "temp_bytes": query.temp_bytes,
+        "errors": query.errors,
     }
+
+
+def _plan_totals(query: Query) -> Json | None:
+    """Of the plans in the log; blocks of 8 KiB."""
+    return dataclasses.asdict(query.plan_totals) if query.plan_totals is not None else None
 
 
 def _plan(plan: Plan) -> Json:

@@ -44,6 +44,7 @@ _FIELDS: dict[tuple[str, str], st.SearchStrategy[Any]] = {
     ("ParameterChange", "first_us"): at_us,
     ("ParameterChange", "last_us"): at_us,
     ("EventHour", "start_us"): at_us,
+    ("Hour", "start_us"): st.integers(0, 4_000_000_000_000_000),
     ("Workload", "from_us"): at_us,
     ("Workload", "to_us"): at_us,
     ("Workload", "plans"): st.just(()),
