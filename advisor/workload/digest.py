@@ -20,6 +20,7 @@ from advisor.sources.marks import Mark
 from advisor.sources.record import Record
 from advisor.sources.tally import Tally
 from advisor.sql.identify import Identity
+from advisor.workload.honesty import Logs, with_gaps
 from advisor.workload.incidents import IncidentTotals
 from advisor.workload.kept_plans import KeptPlans
 from advisor.workload.known import Known
@@ -42,6 +43,9 @@ OVERLAP_US = 1_000_000
 
 MAX_LOGS = 10_000
 """Inputs whose names are kept: years of daily logs of several servers."""
+
+UNPARSED_CHARACTERS = 200
+"""Kept of a text that does not parse, to show what it is like."""
 
 PLAN_UNREADABLE = "a plan could not be read"
 
@@ -86,6 +90,7 @@ class Digest:
         self._recognisers: dict[str | None, Recogniser] = {}
         self._warnings: dict[str, None] = {}
         self._notes: dict[str, None] = {}
+        self._unparsed_like: str | None = None
         self._plan_files: dict[_PlanFile, tuple[QueryPlan, ...]] = {}
 
     def recogniser(self, database: str | None) -> Recogniser:
@@ -96,7 +101,7 @@ class Digest:
             def totals_of(identity: Identity | None, name: str) -> QueryTotals:
                 return self._totals(identity, name, database)
 
-            known = self._recognisers[database] = Recogniser(database, totals_of)
+            known = self._recognisers[database] = Recogniser(database, totals_of, self._unparsed)
         return known
 
     def _totals(self, identity: Identity | None, name: str, database: str | None) -> QueryTotals:
@@ -108,6 +113,11 @@ class Digest:
         else:
             totals.shown_as(identity)
         return totals
+
+    def _unparsed(self, shape: str) -> None:
+        """Of the texts that do not parse, without their literals, the least is kept: whatever the order, the same."""
+        known = self._unparsed_like
+        self._unparsed_like = shape[:UNPARSED_CHARACTERS] if known is None else min(known, shape[:UNPARSED_CHARACTERS])
 
     def fold(self) -> None:
         """Adds up the executions that wait for it."""
@@ -234,6 +244,7 @@ class Digest:
         self.plans.redact()
         self.tally.redact()
         self._plan_files.clear()
+        self._unparsed_like = None
         # What follows is a line of the plan.
         self._warnings = {text.partition(f"{PLAN_UNREADABLE}: ")[0]: None for text in self._warnings}
         self.redacted = True
@@ -257,6 +268,7 @@ class Digest:
             "incidents": self.incidents.state(),
             "plans": self.plans.state(),
             "plan_files": sorted((list(each) for each in self._plan_files), key=repr),
+            "unparsed_like": self._unparsed_like,
             "happened": self.happened,
             "runs": runs,
             "queries": list(self.query_states()) if with_queries else [],
@@ -287,6 +299,8 @@ class Digest:
         self.plans.restore(state["plans"])
         for name, query_id, text in state["plan_files"]:
             self._add_plan_file((name, query_id, text))
+        if state["unparsed_like"] is not None:
+            self._unparsed(state["unparsed_like"])
         self.happened += state["happened"]
         for run in state["runs"]:
             self.runs.append(Run.restore(run, self, self.totals_by_id))
@@ -334,15 +348,17 @@ class Digest:
         """Everything as a value, queries with the most time first. The digest must not be added to any more."""
         if self.reading is not None:
             self.runs.append(self.reading)
+        windows = []
         for run in self._chains():
             run.close()
+            windows.append((run.first_us, run.last_us, run.wanted))
         self.fold()
         if self.repetitions.is_coarse:
             self.note(WHOLE_SECONDS)
         plans = (*self._plans_of_files(), *self.plans.freeze(self._source(), self.note))
         planned = {plan.query_id for plan in plans}
         queries = [totals.freeze() for totals in self._queries.values() if totals.calls or totals.id in planned]
-        return Workload(
+        workload = Workload(
             queries=tuple(sorted(queries, key=lambda query: (-query.total_us, -query.calls, query.id))),
             plans=plans,
             repetitions=self.repetitions.freeze(),
@@ -353,6 +369,15 @@ class Digest:
             warnings=(*self._warnings, *self.tally.warnings, *self._notes),
             events=self.incidents.freeze(),
         )
+        logs = Logs(
+            workload=workload,
+            formats=frozenset(each.format for each in self.logs),
+            counts=self.incidents.counts,
+            windows=windows,
+            outside=any(not (totals.calls or totals.errors) for totals in self._queries.values()),
+            unparsed_like=self._unparsed_like,
+        )
+        return with_gaps(logs)
 
     def _plans_of_files(self) -> Iterator[QueryPlan]:
         for plans in self._plan_files.values():
