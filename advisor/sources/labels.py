@@ -188,12 +188,11 @@ def _literal_cost(number: int, column: Field, evidence: _Evidence, key: str | No
         return 3.0
     if there or any(head.received for head in evidence.layout.heads):
         return 0.0
-    # A word before time and process is the name of the host or the cluster: nobody's prefix begins with a user but
-    # as `user@database`.
-    following = [piece for piece in evidence.layout.pieces[number + 1 :] if isinstance(piece, Field)]
-    heading = (
-        any(piece.kind in ("m", "t", "n") for piece in following) and _beside(number, evidence.layout, "@") is None
-    )
+    # A word at the very beginning is the name of the host or the cluster: nobody's prefix begins with a user but as
+    # `user@database`.
+    before = evidence.layout.pieces[:number]
+    heading = all(isinstance(piece, Text) or piece.constant for piece in before)
+    heading = heading and _beside(number, evidence.layout, "@") is None
     return 0.0 if heading else 1.0
 
 
