@@ -191,7 +191,8 @@ class Run:
         long_ago = max(times, default=0) - IDLE_US
         for key, session in list(self.sessions.items()):
             is_idle = session.last_us is not None and session.last_us < long_ago
-            if session.certain and not session.is_open and (session.ended or is_idle):
+            is_open = session.is_open or session.steps_us > 0
+            if session.certain and not is_open and (session.ended or is_idle):
                 session.end()
                 del self.sessions[key]
         self._ended = 0
