@@ -12,7 +12,8 @@ from advisor.sources import plan_file, sqlfile
 from advisor.sources.blocks import whole_lines
 from advisor.sources.compression import Opened, head_of, open_input, open_range
 from advisor.sources.detect import HEAD_BYTES
-from advisor.sources.inputs import expand
+from advisor.sources.inputs import expand, family
+from advisor.sources.layout import open_reader
 from advisor.sources.marks import Start, counted_in_both, is_all_known, mark_of, match, renewed
 from advisor.sources.reader import read_piece
 from advisor.sources.recognised import Recognised, recognise_input, unwrapped
@@ -22,6 +23,9 @@ from advisor.workload.digest import Digest
 from advisor.workload.parallel import parts_of, read_in_parallel
 from advisor.workload.run import Run
 from advisor.workload.window import Window
+
+FEW_BYTES = 1 << 16
+"""Some hundred records: from fewer a prefix may be inferred wrongly, as what is a field has always been the same."""
 
 Progress = Callable[[int, int], None]
 
@@ -182,7 +186,9 @@ def _recognised(names: Sequence[str], options: Options, digest: Digest, *, alone
             continue
         size = Path(name).stat().st_size
         try:
-            found.append(recognise_input(head_of(name, HEAD_BYTES), name, prefix=options.prefix, size=size))
+            head = head_of(name, HEAD_BYTES)
+            recognised = recognise_input(head, name, prefix=options.prefix, size=size)
+            found.append(_like_its_set(recognised, head, found, digest) if options.prefix is None else recognised)
         except EmptyInput:
             if alone and not digest.marks:
                 raise
@@ -196,6 +202,20 @@ def _recognised(names: Sequence[str], options: Options, digest: Digest, *, alone
                 raise
             found.append(replace(before, name=name, size=size))
     return found
+
+
+def _like_its_set(one: Recognised, head: bytes, found: Sequence[Recognised], digest: Digest) -> Recognised:
+    """A log that has only begun tells its prefix worse than the one it was rotated from."""
+    if one.layout is None or one.envelope is not None or len(head) >= FEW_BYTES:
+        return one
+    own = family(str(Path(one.name).absolute()))
+    layouts = [each.layout for each in found if each.layout and family(str(Path(each.name).absolute())) == own]
+    ends = {mark.tail_hash for mark in digest.marks if family(mark.name) == own}
+    layouts += [run.layout for run in digest.runs if run.ended_at in ends]
+    for layout in reversed(layouts):
+        if layout.format == one.layout.format and open_reader(layout, Run(digest, layout), Tally()).starts.match(head):
+            return replace(one, layout=layout)
+    return one
 
 
 def _shifted(progress: Progress | None, done: int, total: int) -> Callable[[int], None]:
