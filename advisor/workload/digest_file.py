@@ -191,8 +191,10 @@ def _decompressed(body: bytes, size: int, name: str) -> Iterator[bytes]:
     left = size
     try:
         chunk = stream.decompress(body, _CHUNK_BYTES)
-        while chunk and left >= 0:
+        while chunk:
             left -= len(chunk)
+            if left < 0:
+                break
             yield chunk
             chunk = b"" if stream.eof else stream.decompress(b"", _CHUNK_BYTES)
     except zstd.ZstdError as error:
