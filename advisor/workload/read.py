@@ -187,12 +187,14 @@ def _recognised(names: Sequence[str], options: Options, digest: Digest, *, alone
         size = Path(name).stat().st_size
         try:
             head = head_of(name, HEAD_BYTES)
+            if not head and size:
+                raise _nothing_in(name)
             recognised = recognise_input(head, name, prefix=options.prefix, size=size)
             found.append(_like_its_set(recognised, head, found, digest) if options.prefix is None else recognised)
-        except EmptyInput:
+        except EmptyInput as error:
             if alone and not digest.marks:
                 raise
-            digest.note(f"{name} is empty.")
+            digest.note(error.what)
         except (UnknownFormat, UnknownPrefix):
             before = next((each for each in reversed(found) if each.layout is not None), None)
             if before is None and digest.runs:
@@ -202,6 +204,16 @@ def _recognised(names: Sequence[str], options: Options, digest: Digest, *, alone
                 raise
             found.append(replace(before, name=name, size=size))
     return found
+
+
+def _nothing_in(name: str) -> EmptyInput:
+    """Why a compressed file gives nothing."""
+    tally = Tally()
+    with open_input(name, tally) as opened:
+        next(opened.blocks, b"")
+    if not tally.warnings:
+        return EmptyInput(f"{name} is empty.", hint="Check that logging is on and that this is the right file.")
+    return EmptyInput(f"{name} is damaged.", why=" ".join(tally.warnings), hint="Copy it again.")
 
 
 def _like_its_set(one: Recognised, head: bytes, found: Sequence[Recognised], digest: Digest) -> Recognised:
