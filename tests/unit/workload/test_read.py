@@ -1,8 +1,13 @@
 """Reading inputs: good, bad and damaged."""
 
+import bz2
 import gzip
+import lzma
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import lz4.frame
 import pytest
 
 from advisor.errors import AdvisorError, EmptyInput, InputError, UnknownFormat, UnknownPrefix
@@ -12,6 +17,8 @@ from advisor.workload.read import read_workload
 
 DATA = Path(__file__).parents[1] / "sources" / "data"
 LOG = (DATA / "min0-18.log").read_bytes()
+AS_WRITTEN = Options(prefix="%m [%p] %q%u@%d/%a ")
+"""The log has one application in it, so that its prefix cannot be inferred."""
 
 
 def given_file(folder: Path, content: bytes, name: str = "input") -> str:
@@ -27,19 +34,14 @@ def given_file(folder: Path, content: bytes, name: str = "input") -> str:
         (b" \n\n", EmptyInput, "empty"),
         (bytes(range(256)) * 40, InputError, "binary"),
         ("SELECT 1".encode("utf-16"), InputError, "UTF-16"),
-        (b"BZh91AY&SY", InputError, "bunzip2"),
-        (b"\x28\xb5\x2f\xfd....", InputError, "zstd"),
-        (b"\x1f\x8b\x08\x00garbage", InputError, "decompressed"),
+        (b"BZh91AY&SY", InputError, "is damaged"),
+        (b"\x28\xb5\x2f\xfd....", InputError, "is damaged"),
+        (b"\x1f\x8b\x08\x00garbage", InputError, "is damaged"),
         (b"Dear diary, today I met a database.\n", UnknownFormat, "Dear diary"),
         (
             b"odd prefix here >>> LOG:  duration: 1.000 ms  statement: SELECT 1\nother LOG:  x\n",
             UnknownPrefix,
             "--prefix",
-        ),
-        (
-            b"2026-11-20 23:09:59.815 UTC [1] LOG:  Dauer: 0.1 ms  Anweisung: SELECT 1\n",
-            InputError,
-            "lc_messages",
         ),
     ],
 )
@@ -56,20 +58,29 @@ def test_a_missing_file_is_an_error() -> None:
         read_workload(["/nowhere/postgresql.log"], Options())
 
 
-def test_gzip_is_read_as_if_plain(tmp_path: Path) -> None:
-    plain = read_workload([str(DATA / "min0-18.log")], Options())
+@pytest.mark.parametrize(
+    ("kind", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("bzip2", bz2.compress),
+        ("xz", lzma.compress),
+        ("lz4", lambda data: bytes(lz4.frame.compress(data))),
+    ],
+)
+def test_what_is_compressed_is_read_as_if_plain(tmp_path: Path, kind: str, pack: Callable[[bytes], bytes]) -> None:
+    plain = read_workload([str(DATA / "min0-18.log")], AS_WRITTEN)
     both = LOG[:3000], LOG[3000:]
-    packed = read_workload([given_file(tmp_path, b"".join(map(gzip.compress, both)), "log.gz")], Options())
+    packed = read_workload([given_file(tmp_path, b"".join(map(pack, both)), "log")], AS_WRITTEN)
     assert packed.queries == plain.queries
     assert packed.repetitions == plain.repetitions
-    assert packed.inputs[0].compression == "gzip"
+    assert packed.inputs[0].compression == kind
     assert packed.warnings == ()
 
 
 @pytest.mark.parametrize("share", [0.4, 0.8, 0.99])
 def test_a_truncated_gzip_gives_what_is_there_and_a_warning(tmp_path: Path, share: float) -> None:
     packed = gzip.compress(LOG)
-    workload = read_workload([given_file(tmp_path, packed[: round(share * len(packed))])], Options())
+    workload = read_workload([given_file(tmp_path, packed[: round(share * len(packed))])], AS_WRITTEN)
     assert workload.queries
     assert any("truncated" in warning for warning in workload.warnings)
     assert 0 < workload.coverage.bytes_total < len(LOG)
@@ -79,16 +90,16 @@ def test_a_damaged_gzip_gives_what_is_there_and_a_warning(tmp_path: Path) -> Non
     packed = bytearray(gzip.compress(LOG * 20, 0))
     packed[-3000:-2900] = bytes(100)
     packed[30_000:] = packed[30_000:][::-1]
-    workload = read_workload([given_file(tmp_path, bytes(packed))], Options())
+    workload = read_workload([given_file(tmp_path, bytes(packed))], AS_WRITTEN)
     assert workload.queries
     assert any("gzip data is" in warning for warning in workload.warnings)
 
 
 def test_a_folder_is_every_file_in_it(tmp_path: Path) -> None:
-    for name in ("b.log", "a.log"):
-        given_file(tmp_path, LOG, name)
+    given_file(tmp_path, LOG.replace(b"2026-11-20", b"2026-11-21"), "b.log")
+    given_file(tmp_path, LOG, "a.log")
     given_file(tmp_path, b"", "c.log")
-    workload = read_workload([str(tmp_path)], Options())
+    workload = read_workload([str(tmp_path)], AS_WRITTEN)
     assert [Path(each.name).name for each in workload.inputs] == ["a.log", "b.log"]
     assert any("c.log is empty" in warning for warning in workload.warnings)
 
@@ -104,7 +115,7 @@ def test_a_log_without_durations_says_which_settings_to_turn_on(tmp_path: Path) 
 
 def test_sampling_is_pointed_out(tmp_path: Path) -> None:
     line = b'2026-11-20 23:09:58.000 UTC [1] LOG:  parameter "log_min_duration_statement" changed to "250"\n'
-    warnings = read_workload([given_file(tmp_path, line + LOG)], Options()).warnings
+    warnings = read_workload([given_file(tmp_path, line + LOG)], AS_WRITTEN).warnings
     assert any("fast statements are missing" in warning for warning in warnings)
 
 
@@ -114,12 +125,18 @@ def test_a_given_prefix_overrides(tmp_path: Path) -> None:
     assert workload.queries[0].calls == 1
 
 
+def test_a_localised_log_is_read(tmp_path: Path) -> None:
+    log = "2026-11-20 23:09:59.815 UTC [1] LOG:  Dauer: 0.100 ms  Anweisung: SELECT a FROM t\n"
+    (query,) = read_workload([given_file(tmp_path, log.encode())], Options(prefix="%m [%p] ")).queries
+    assert (query.calls, query.total_us, query.tables) == (1, 100, ("t",))
+
+
 def test_since_and_until_leave_out(tmp_path: Path) -> None:
-    everything = read_workload([str(DATA / "min0-18.log")], Options())
+    everything = read_workload([str(DATA / "min0-18.log")], AS_WRITTEN)
     assert everything.to_us is not None
-    late = read_workload([str(DATA / "min0-18.log")], Options(since_us=everything.to_us))
+    late = read_workload([str(DATA / "min0-18.log")], replace(AS_WRITTEN, since_us=everything.to_us))
     assert 0 < late.coverage.statements < everything.coverage.statements
-    early = read_workload([str(DATA / "min0-18.log")], Options(until_us=everything.to_us - 1))
+    early = read_workload([str(DATA / "min0-18.log")], replace(AS_WRITTEN, until_us=everything.to_us - 1))
     assert early.coverage.statements + late.coverage.statements == everything.coverage.statements
 
 
@@ -144,7 +161,7 @@ def test_a_plan_file_is_a_plan(tmp_path: Path) -> None:
 
 def test_progress_ends_at_the_total(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    read_workload([given_file(tmp_path, LOG * 400)], Options(), lambda done, total: seen.append((done, total)))
+    read_workload([given_file(tmp_path, LOG * 400)], AS_WRITTEN, lambda done, total: seen.append((done, total)))
     assert len(seen) > 2
     assert seen[-1] == (len(LOG) * 400, len(LOG) * 400)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
@@ -158,7 +175,7 @@ def test_after_an_interruption_the_digest_has_what_was_understood(tmp_path: Path
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        read_workload([given_file(tmp_path, LOG * 600)], Options(), interrupt, digest)
+        read_workload([given_file(tmp_path, LOG * 600)], AS_WRITTEN, interrupt, digest)
     workload = digest.freeze()
     assert workload.queries
     assert 0 < workload.coverage.bytes_total < len(LOG) * 600
