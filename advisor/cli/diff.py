@@ -88,16 +88,11 @@ def exit_code(found: Difference, fail_on: FailOn) -> int:
 
 
 def _read(name: str, options: Options, shown: Progress) -> Workload:
+    from advisor.workload.floor import refuse_little
     from advisor.workload.read import read_workload
 
     workload = read_workload([name], options, lambda done, total: shown(f"Reading {name}", done, total))
-    coverage = workload.coverage
-    if coverage.bytes_classified < coverage.bytes_total * options.min_coverage:
-        raise InputError(
-            f"only {coverage.bytes_classified / coverage.bytes_total:.0%} of {name} was understood",
-            why=f"for instance this was not: {coverage.unknown[0].sample!r}" if coverage.unknown else "",
-            hint="Give the log's own --prefix, or a lower --min-coverage.",
-        )
+    refuse_little(workload.coverage, options.min_coverage, name)
     if not workload.queries:
         raise InputError(
             f"{name} has no statements", why=" ".join(workload.warnings), hint="There is nothing to compare."

@@ -45,6 +45,7 @@ def shared_options(default_fail_on: FailOn) -> Callable[[_F], _F]:
             help="Least share of a log to understand.",
         ),
         option("--prefix", metavar="P", help="The log's log_line_prefix, where it is not found out."),
+        option("--jobs", type=click.IntRange(1), metavar="N", default=1, help="Processes that read logs."),
         option("--top", type=click.IntRange(1), metavar="N", help="Cards in the text report."),
         option(
             "--max-instances",
@@ -95,6 +96,7 @@ def read_options(values: Mapping[str, Any]) -> Options:
         max_instances=values["max_instances"],
         time_limit_s=values["time_limit"],
         prefix=values["prefix"],
+        jobs=values["jobs"],
     )
 
 

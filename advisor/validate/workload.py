@@ -5,12 +5,12 @@ from contextlib import closing
 from dataclasses import replace
 
 from advisor.catalog.connect import connect
-from advisor.errors import InputError
 from advisor.model.options import Options, Progress
 from advisor.model.snapshot import Snapshot
 from advisor.model.workload import Workload
 from advisor.sources.pg_stat_statements import Availability, read
 from advisor.validate.state import RunState
+from advisor.workload.floor import refuse_little
 from advisor.workload.read import add_statistics, read_workload
 
 
@@ -23,15 +23,7 @@ def workload_of_files(state: RunState, files: Sequence[str], options: Options, p
     if not files:
         return Workload()
     workload = read_workload(files, options, lambda done, total: progress("Reading", done, total), state.digest)
-    coverage = workload.coverage
-    if coverage.bytes_classified < coverage.bytes_total * options.min_coverage:
-        worst = coverage.unknown[0].sample if coverage.unknown else ""
-        share = coverage.bytes_classified / coverage.bytes_total
-        raise InputError(
-            f"only {share:.0%} of the input was understood (--min-coverage {options.min_coverage:.0%})",
-            why=f"for instance this was not: {worst!r}",
-            hint="Give the log's own --prefix, or a lower --min-coverage.",
-        )
+    refuse_little(workload.coverage, options.min_coverage)
     return _filtered(workload, options)
 
 

@@ -24,8 +24,11 @@ STEP_BUCKETS = 3
 RISE = 0.25
 FALL = 0.2
 """Behind a threshold durations go on as they were: the first step holds at least a quarter of the calls of the fullest
-one, and the second a fifth of the first's. Where the same work makes many statements take at least so long (a disk's
-flush, a round trip to a standby), they rise from nearly none, or stand in one narrow heap."""
+one, and the second a fifth of the first's. Where the same work makes many statements take at least so long (a round
+trip to another server), they mostly rise from nearly none, or stand in one narrow heap."""
+
+_READING = ("SELECT", "WITH ", "VALUES", "TABLE ")
+"""Only these show a threshold: all that writes takes at least as long as a commit, which may be a round trip."""
 
 _MANTISSAS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 7.5, 8, 9)
 """Of durations that people choose."""
@@ -37,7 +40,8 @@ def lower_edge_us(queries: Sequence[Query]) -> float | None:
     lowest = min((min(counts) for counts in timed), default=None)
     if lowest is None or bucket_value(lowest) < EDGE_FROM_US:
         return None
-    enough = [counts for counts in timed if sum(counts.values()) >= EDGE_CALLS]
+    reading = [query.latency.counts for query in queries if query.sql.lstrip("( ")[:6].upper().startswith(_READING)]
+    enough = [counts for counts in reading if sum(counts.values()) >= EDGE_CALLS]
     edge_us = bucket_value(lowest)
     near = [counts for counts in enough if bucket_value(min(counts)) <= edge_us * EDGE_NEAR]
     if len(near) < max(EDGE_QUERIES, EDGE_SHARE * len(enough)):

@@ -1,12 +1,12 @@
 """Digests to be kept: made of logs, gone on with where the logs went on, and merged."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from advisor.errors import InputError, UsageError
 from advisor.model.digest_file import DigestFile
 from advisor.model.options import Options
-from advisor.model.workload import Coverage
 from advisor.sources.compression import head_of, open_input
 from advisor.sources.detect import DIGEST_MAGIC
 from advisor.sources.inputs import STANDARD_INPUT, expand, family
@@ -14,6 +14,7 @@ from advisor.sources.marks import match
 from advisor.sources.tally import Tally
 from advisor.workload.digest import Digest
 from advisor.workload.digest_file import pack, read_packed, unpack
+from advisor.workload.floor import refuse_little
 from advisor.workload.read import Keeping, Progress, read_digest
 
 _NAMED = 3
@@ -86,7 +87,9 @@ def _packed(digest: Digest, *, redact: bool, least: float, before: tuple[int, in
     if redact:
         digest.redact()
     packed = pack(digest)
-    _refuse_misread(packed.workload.coverage, least, before)
+    coverage = packed.workload.coverage
+    total, classified = coverage.bytes_total - before[0], coverage.bytes_classified - before[1]
+    refuse_little(replace(coverage, bytes_total=total, bytes_classified=classified), least)
     return DigestFile(
         data=packed.head + packed.body,
         workload=packed.workload,
@@ -95,16 +98,6 @@ def _packed(digest: Digest, *, redact: bool, least: float, before: tuple[int, in
         known_bytes=digest.known_bytes,
         notes=(*dict.fromkeys(packed.workload.warnings),),
     )
-
-
-def _refuse_misread(coverage: Coverage, least: float, before: tuple[int, int]) -> None:
-    total, classified = coverage.bytes_total - before[0], coverage.bytes_classified - before[1]
-    if classified < total * least:
-        raise InputError(
-            f"only {classified / total:.0%} of the input was understood (--min-coverage {least:.0%})",
-            why=f"for instance this was not: {coverage.unknown[0].sample!r}" if coverage.unknown else "",
-            hint="Give the log's own --prefix, or a lower --min-coverage.",
-        )
 
 
 def _is_kept(into: str) -> bool:

@@ -69,6 +69,7 @@ def test_every_file_is_written_once_and_one_format_goes_to_stdout(order: list[st
         ("--since 2026-03-01", "since_us", 1_772_323_200_000_000),
         ("--since 2026-03-01T01:00:00+01:00", "since_us", 1_772_323_200_000_000),
         ("--min-coverage 50", "min_coverage", 0.5),
+        ("--jobs 2", "jobs", 2),
         ("--time-limit 2.5", "time_limit_s", 2.5),
     ],
 )
