@@ -1,9 +1,8 @@
 """What is open of a session outside of transactions, at all thresholds at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from advisor.workload.execution import Execution
 from advisor.workload.gaps import APART, LOWEST
 from advisor.workload.segments import Segment
 
@@ -34,26 +33,12 @@ class Chain:
         self.segments.append(segment)
         self.folded.append(folded)
 
-    def extend_last(self, items: Sequence[Execution], level: int) -> None:
-        """The statements of the last segment, after which a pause comes; or of the one that it is to be part of."""
-        left = self.lefts[-1]
-        if left is not None and self.folded[-1] == left <= level and left < APART:
-            before = self.lefts[-2]
-            if before is not None and before >= left:
-                self.lefts.pop()
-                self.segments.pop()
-                self.folded.pop()
-                self.folded[-1] = left
-        elif left == APART == self.folded[-1]:
-            return
-        self.segments[-1].extend(items)
-
     def part(self, level: int, fold: Fold) -> None:
         """A pause comes after the last segment."""
         lefts, segments, folded = self.lefts, self.segments, self.folded
         if level == APART:
             # Nothing ever follows it.
-            segments[-1].last_rows = None
+            segments[-1].give_rows(None, last=True)
         while True:
             left = lefts[-1]
             if left is None:

@@ -13,6 +13,8 @@ _HASHES = 1 << 32
 _WAITING = 64
 """New hashes that wait before they are sorted in; later as many as a quarter of those sorted."""
 
+_NOTHING = array("I")
+
 
 class Distinct:
     """The smallest of the 32-bit hashes that were added.
@@ -24,7 +26,7 @@ class Distinct:
 
     def __init__(self, hashes: Iterable[int] = ()) -> None:
         self._new = set(hashes)
-        self._kept = array("I")
+        self._kept = _NOTHING
         if len(self._new) > _WAITING:
             self._settle()
 
@@ -53,7 +55,7 @@ class Distinct:
     def copy(self) -> "Distinct":
         """One of its own with the same hashes."""
         twin = Distinct(self._new)
-        twin._kept = self._kept[:]
+        twin._kept = self._kept
         return twin
 
     def count(self) -> int:
@@ -72,3 +74,8 @@ class Distinct:
     def state(self) -> list[Any]:
         """The hashes in order."""
         return sorted(self._new.union(self._kept))[:EXACT]
+
+
+def count_distinct(hashes: set[int]) -> int:
+    """The number of different values, as `Distinct` counts them."""
+    return len(hashes) if len(hashes) < EXACT else Distinct(hashes).count()

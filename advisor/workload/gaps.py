@@ -5,8 +5,14 @@ bits, so at 2**L us and above. Thresholds are whole levels from `LOWEST` to `HIG
 would give can be added up at once, and the choice is made when everything was seen.
 """
 
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, Final
+
+from advisor.workload.execution import Execution
+
+FIRST: Final = -1
+"""In place of a level: before the first statement of a session there is no pause."""
 
 LOWEST: Final = 12
 """No pause below 2**12 us = 4 ms ends a unit: garbage collection and a busy machine make such pauses in requests."""
@@ -47,6 +53,28 @@ LEARN_AFTER: Final = 16
 """Pauses before anything is learned from them."""
 
 
+def pause(at_us: int | None, duration_us: int | None, last_us: int | None) -> int:
+    """The level of the pause before a statement that ended at a time; APART where a time is not known."""
+    if at_us is None or last_us is None:
+        return APART
+    spent_us = duration_us or 0
+    gap_us = at_us - spent_us - last_us
+    if gap_us >= LONG_US or at_us < last_us - BACKWARDS_US or spent_us >= LONGEST_US:
+        return LONG
+    return gap_us.bit_length() if gap_us > 0 else 0
+
+
+def pauses(items: Sequence[Execution], last_us: int | None) -> list[int]:
+    """The levels of the pauses before statements, one after the other; the one before them ended at a time."""
+    times: list[Any] = [last_us, *[item[1] for item in items]]
+    if items and None not in times and sorted(times) == times:
+        spent = [item[2] or 0 for item in items]
+        gaps = [at - us - last for at, us, last in zip(times[1:], spent, times, strict=False)]
+        if max(gaps) < LONG_US and max(spent) < LONGEST_US:
+            return [gap.bit_length() if gap > 0 else 0 for gap in gaps]
+    return [pause(item[1], item[2], last) for item, last in zip(items, times, strict=False)]
+
+
 class GapModel:
     """The pauses of one application, counted by their bit length. `fine`: some time was not a whole second."""
 
@@ -56,20 +84,17 @@ class GapModel:
         self.counts = [0] * BUCKETS
         self.fine = False
 
-    def add(self, gap_us: int, at_us: int) -> int:
-        """A pause under 2 s, in microseconds (0 where statements overlap), before a statement that ended at a time.
-
-        Its bit length is returned.
-        """
-        bits = gap_us.bit_length()
-        self.counts[bits] += 1
-        if not self.fine and at_us % 1_000_000:
-            self.fine = True
-        return bits
+    def add(self, levels: Sequence[int], ends: Iterable[int]) -> None:
+        """Pauses under 2 s, before statements that ended at those times."""
+        counts = self.counts
+        for level in levels:
+            counts[level] += 1
+        self.fine = self.fine or any(end % 1_000_000 for end in ends)
 
     def add_long(self, at_us: int) -> None:
         """A pause of 2 s or more, or the beginning of a session, before a statement that ended at a time."""
-        self.add(LONG_US, at_us)
+        self.counts[LONG_US.bit_length()] += 1
+        self.fine = self.fine or at_us % 1_000_000 != 0
 
     @property
     def is_coarse(self) -> bool:

@@ -1,10 +1,10 @@
 """What is open of one session's units of work, and what its next statement is compared with."""
 
+from collections.abc import Sequence
 from typing import Any, Final, Self
 
 from advisor.workload.chain import Chain, Fold
-from advisor.workload.execution import Context, Execution
-from advisor.workload.gaps import APART, BACKWARDS_US, LONG, LONG_US, LONGEST_US, LOWEST, GapModel
+from advisor.workload.gaps import APART, FIRST, LONG, pause
 from advisor.workload.head import FirstWork, Head
 from advisor.workload.repetition import WHOLE, Repetitions
 from advisor.workload.segments import Segment
@@ -15,7 +15,7 @@ INSIDE: Final = 2
 """Whether the session is in a transaction; unknown until the first certain boundary."""
 
 _OPEN = (
-    *("_mode", "_chain", "_flat", "_items", "_seen", "_last_end", "_working", "_trace", "_application"),
+    *("_mode", "_chain", "_flat", "_seen", "_last_end", "_working", "_trace", "_application"),
     *("_pending", "_recent"),
 )
 
@@ -24,8 +24,8 @@ class OpenUnits:
     """The state of a session between two statements, and the few ways in which it changes."""
 
     __slots__ = (
-        *("_application", "_chain", "_context", "_flat", "_gaps", "_head", "_items", "_last_end", "_mode", "_pending"),
-        *("_recent", "_seen", "_sink", "_trace", "_working", "key"),
+        *("_application", "_chain", "_flat", "_head", "_last_end", "_mode", "_pending", "_recent"),
+        *("_seen", "_sink", "_trace", "_working", "key"),
     )
 
     def __init__(self, key: str, sink: Repetitions) -> None:
@@ -35,8 +35,6 @@ class OpenUnits:
         self._head: Head | None = Head()
         self._chain = self._head.chain
         self._flat = Segment()
-        # Of the open segment, the statements that are not yet part of it.
-        self._items: list[Execution] = []
         # Whether there was a statement since the session began, and when the last one ended.
         self._seen = False
         self._last_end: int | None = None
@@ -47,36 +45,38 @@ class OpenUnits:
         self._application: str | None = None
         self._pending = 0
         self._recent: list[list[Any]] = []
-        # The pauses of the application of the context that was seen last.
-        self._context: Any = None
-        self._gaps: GapModel | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether anything waits for what comes before or after."""
         return self._head is not None or self._working or self._mode == INSIDE
 
-    def _pause(self, at: int | None, duration: int | None, context: Context) -> int:
-        """The level of the pause before a statement; a pause under 2 s is counted unless it lies in a transaction."""
-        last = self._last_end
+    def _pause(self, at: int | None, duration: int | None, application: str | None) -> int:
+        """The level of the pause before a statement; it is counted."""
         if not self._seen:
-            if at is not None and self._mode != UNKNOWN:
-                self._sink.gaps(context.application).add_long(at)
-            return 0
-        if at is None or last is None:
-            return APART
-        gap = at - (duration or 0) - last
-        if gap >= LONG_US or at < last - BACKWARDS_US or (duration or 0) >= LONGEST_US:
-            self._sink.gaps(context.application).add_long(at)
-            return LONG
+            if self._mode != UNKNOWN:
+                self._count_long(at, application)
+            return FIRST
+        level = pause(at, duration, self._last_end)
+        self._count([level], [at], application)
+        if level == LONG:
+            self._count_long(at, application)
+        return level
+
+    def _count(self, levels: Sequence[int], ends: Sequence[Any], application: str | None) -> None:
+        """Counts pauses under 2 s unless they lie in a transaction."""
         if self._mode == INSIDE:
-            return 0
-        gaps = self._gaps
-        if gaps is None or context is not self._context:
-            gaps = self._gaps = self._target.gaps(context.application)
-            self._context = context
-        bits = gaps.add(gap if gap > 0 else 0, at)
-        return bits if bits > LOWEST else 0
+            return
+        if max(levels) >= APART or min(levels) == FIRST:
+            counted = [place for place, level in enumerate(levels) if FIRST < level < APART]
+            if not counted:
+                return
+            levels, ends = [levels[place] for place in counted], [ends[place] for place in counted]
+        self._target.gaps(application).add(levels, ends)
+
+    def _count_long(self, at: int | None, application: str | None) -> None:
+        if at is not None:
+            self._sink.gaps(application).add_long(at)
 
     @property
     def _target(self) -> Repetitions:
@@ -100,55 +100,27 @@ class OpenUnits:
         else:
             self._chain.open(APART, segment)
 
-    def _settle(self) -> None:
-        """Makes the statements that wait part of the open segment."""
-        if self._items:
-            segment = self._flat if self._mode == INSIDE else self._chain.segments[-1]
-            segment.extend(self._items)
-            self._forget()
-
-    def _forget(self) -> None:
-        """The statements that wait were added; the last ones may still be given a plan."""
-        last = [[item[0][0].id, item[2], item[6] is not None] for item in self._items[-2:]]
-        self._recent = [*self._recent, *last][-2:]
-        self._items.clear()
-
     def _fold_into(self, target: Repetitions) -> Fold:
         return lambda segment, low, high: target.fold(self.key, segment, (low, high))
 
     def _part(self, level: int, *, flat: bool = True) -> None:
         """The open segment of the chain ends at a pause."""
-        chain, target, items = self._chain, self._target, self._items
-        segment = chain.segments[-1]
-        head = self._head if self._mode == UNKNOWN and flat else None
-        if segment.size:
-            self._settle()
-            if head is not None:
-                head.flat.join(segment)
-        else:
-            left = chain.lefts[-1]
-            if left is not None and target.fold_distinct(segment.application, items, (LOWEST, min(left, level))):
-                chain.folded[-1] = min(left, level)
-            if head is not None:
-                head.flat.extend(items)
-            chain.extend_last(items, level)
-            self._forget()
-        chain.part(level, self._fold_into(target))
+        chain = self._chain
+        if flat and self._mode == UNKNOWN and self._head is not None:
+            self._head.flat.join(chain.segments[-1])
+        chain.part(level, self._fold_into(self._target))
 
     def _cut(self, *, flat: bool = True) -> None:
         """A certain boundary."""
         if self._mode == INSIDE:
-            if self._flat.size or not self._sink.fold_distinct(None, self._items, WHOLE):
-                self._settle()
+            if self._flat.size:
                 self._sink.fold(self.key, self._flat, WHOLE)
                 self._flat = Segment()
-            self._items.clear()
         elif self._working:
             self._part(APART, flat=flat)
         if self._mode == UNKNOWN and self._head is not None:
             self._head.closed = True
             self._chain = Chain()
-            self._gaps = None
         self._mode = OUTSIDE
         self._working = False
         self._trace = self._application = None
@@ -159,11 +131,9 @@ class OpenUnits:
         """What is open is that of a later piece."""
         for name in _OPEN:
             setattr(self, name, getattr(later, name))
-        self._gaps = None
 
     def state(self) -> list[Any]:
         """Plain values, equal for equal contents: what is open, for a later `restore`."""
-        self._settle()
         chain = None if self._mode == UNKNOWN else self._chain.state()
         return [
             *(self._mode, self._seen, self._last_end, self._working, self._trace, self._application),

@@ -1,14 +1,14 @@
 """A child after a parent, over all units of work in which it repeats, at all thresholds at once."""
 
 import re
-from collections.abc import Mapping, Sequence
-from heapq import nsmallest
+from collections.abc import Collection, Mapping, Sequence
+from heapq import heappush, heapreplace, nsmallest
 from typing import Any, Final, NamedTuple
 
 from advisor.model.workload import Ancestor, Repetition, RepetitionInstance
 from advisor.sources.messages import parse_parameters
 from advisor.workload.gaps import APART, LOWEST
-from advisor.workload.segments import WINDOW, Child, Key
+from advisor.workload.segments import WINDOW, Calls, Key
 from advisor.workload.skeleton import literals
 
 MAX_INSTANCES: Final = 100
@@ -32,6 +32,13 @@ Group = tuple[int, int]
 """The levels of the thresholds at which a unit is one: from the first up to, not including, the second."""
 
 
+_Size = tuple[int, int]
+"""Calls, and the start with its sign changed: of several units the largest come first, then the earliest."""
+
+_ANY: Final[_Size] = (0, 0)
+"""Below every unit's size."""
+
+
 class _Instance(NamedTuple):
     """A unit as it is kept: mostly plain values, so that many of them do not burden the garbage collector."""
 
@@ -51,40 +58,57 @@ class _Instance(NamedTuple):
 class _Sums:
     """Of the units in which the child repeats."""
 
-    __slots__ = ("ancestors", "between", "calls", "distinct", "duration_us", "gap_us", "max_calls", "units")
+    __slots__ = ("ancestors", "between", "calls", "distinct", "duration_us", "gap_us", "largest", "max_calls", "units")
 
     def __init__(self) -> None:
         self.units = self.calls = self.max_calls = self.distinct = self.duration_us = self.gap_us = 0
         self.between: set[str] = set()
-        self.ancestors: dict[str, tuple[int, int]] = {}
+        self.ancestors: dict[str, list[int]] = {}
+        # The sizes of the largest units, as a heap: only for those the values are worth looking at.
+        self.largest: list[_Size] = []
 
-    def add(self, child: Child, children: Mapping[str, Child], distinct: int) -> None:
+    def add(self, told: Calls, counts: Mapping[str, int]) -> None:
+        calls, _, _, distinct, duration, gap, _, before, between, _ = told
         self.units += 1
-        self.calls += child.calls
-        if child.calls > self.max_calls:
-            self.max_calls = child.calls
+        self.calls += calls
+        if calls > self.max_calls:
+            self.max_calls = calls
         self.distinct += distinct
-        self.duration_us += child.duration_us
-        self.gap_us += child.gap_us
-        if child.between:
-            self._add_between(nsmallest(WINDOW, child.between) if len(child.between) > WINDOW else child.between)
-        for query in child.before[:MAX_ANCESTORS]:
-            ancestor = children.get(query)
-            if ancestor is not None:
-                self._add_ancestor(query, 1, ancestor.calls)
+        self.duration_us += duration
+        self.gap_us += gap
+        if between:
+            self._add_between(between)
+        for query in before[:MAX_ANCESTORS]:
+            if query in counts:
+                self._add_ancestor(query, 1, counts[query])
 
-    def _add_between(self, others: Sequence[str] | set[str]) -> None:
+    def is_among_largest(self, size: _Size) -> bool:
+        """Whether a unit may be one whose values are kept."""
+        largest = self.largest
+        if len(largest) < INSTANCES_WITH_KEYS:
+            heappush(largest, size)
+            return True
+        if size > largest[0]:
+            heapreplace(largest, size)
+            return True
+        return size == largest[0]
+
+    def _add_between(self, others: Collection[str]) -> None:
         self.between.update(others)
         if len(self.between) > 2 * WINDOW:
             self.between = set(nsmallest(WINDOW, self.between))
 
     def _add_ancestor(self, query: str, units: int, calls: int) -> None:
-        known = self.ancestors.get(query, (0, 0))
-        self.ancestors[query] = (known[0] + units, known[1] + calls)
+        known = self.ancestors.get(query)
+        if known is not None:
+            known[0] += units
+            known[1] += calls
+            return
+        self.ancestors[query] = [units, calls]
         if len(self.ancestors) > 2 * _ANCESTORS_KEPT:
             self.ancestors = dict(self.kept_ancestors())
 
-    def kept_ancestors(self) -> list[tuple[str, tuple[int, int]]]:
+    def kept_ancestors(self) -> list[tuple[str, list[int]]]:
         """Ids of ancestors, with units and calls."""
         return nsmallest(_ANCESTORS_KEPT, self.ancestors.items())
 
@@ -112,40 +136,37 @@ class _Sums:
         *numbers, between, ancestors = state
         sums.units, sums.calls, sums.max_calls, sums.distinct, sums.duration_us, sums.gap_us = numbers
         sums.between = set(between)
-        sums.ancestors = {query: (units, calls) for query, units, calls in ancestors}
+        sums.ancestors = {query: [units, calls] for query, units, calls in ancestors}
         return sums
 
 
 class Pair:
     """The sums by the thresholds that they hold for, and the largest units of each threshold."""
 
-    __slots__ = ("_floors", "_groups", "_instances", "_key_floors", "_sort_at")
+    __slots__ = ("_floors", "_floors_of", "_groups", "_instances", "_sort_at")
 
     def __init__(self) -> None:
         self._groups: dict[Group, _Sums] = {}
         self._instances: list[_Instance] = []
-        self._floors = [0] * (APART - LOWEST)
-        self._key_floors = [0] * (APART - LOWEST)
+        # The size of the least unit that is kept, by the level, and by the group the least of those.
+        self._floors = [_ANY] * (APART - LOWEST)
+        self._floors_of: dict[Group, _Size] = {}
         self._sort_at = MAX_INSTANCES + _SORT_EVERY
 
-    def add(self, session: str, child: Child, children: Mapping[str, Child], group: Group) -> None:
-        """A unit in which the child repeats."""
+    def add(self, session: str, told: Calls, counts: Mapping[str, int], group: Group) -> None:
+        """A unit in which the child repeats; `counts`: the calls of all queries of the unit."""
         sums = self._groups.get(group)
         if sums is None:
             sums = self._groups[group] = _Sums()
-        distinct = min(child.values.count(), child.calls)
-        sums.add(child, children, distinct)
-        low, high = group
-        levels = slice(low - LOWEST, high - LOWEST)
-        if child.calls < min(self._floors[levels]):
-            return
-        keys = tuple(child.keys) if child.calls >= min(self._key_floors[levels]) else ()
-        self._keep(
-            _Instance(
-                *(child.calls, child.first_start, session, child.last_end, distinct, child.duration_us, child.gap_us),
-                *(child.parent_rows, low, high, keys),
-            )
-        )
+        sums.add(told, counts)
+        calls, start, end, distinct, duration, gap, rows, _, _, keys = told
+        size = (calls, -(start or 0))
+        floor = self._floors_of.get(group)
+        if floor is None:
+            floor = self._floors_of[group] = min(self._floors[group[0] - LOWEST : group[1] - LOWEST])
+        if size >= floor:
+            kept = keys() if sums.is_among_largest(size) else ()
+            self._keep(_Instance(calls, start, session, end, distinct, duration, gap, rows, *group, kept))
 
     def _keep(self, instance: _Instance) -> None:
         self._instances.append(instance)
@@ -158,17 +179,17 @@ class Pair:
         kept = []
         counts = [0] * (APART - LOWEST)
         for each in sorted(self._instances, key=_rank):
-            levels = range(each.low - LOWEST, each.high - LOWEST)
-            least = min([counts[level] for level in levels])
-            for level in levels:
+            low, high = each.low - LOWEST, each.high - LOWEST
+            least = min(counts[low:high])
+            if least >= MAX_INSTANCES:
+                continue
+            for level in range(low, high):
                 counts[level] += 1
-                if counts[level] == INSTANCES_WITH_KEYS:
-                    self._key_floors[level] = each.calls
                 if counts[level] == MAX_INSTANCES:
-                    self._floors[level] = each.calls
-            if least < MAX_INSTANCES:
-                kept.append(each if least < INSTANCES_WITH_KEYS or not each.keys else each._replace(keys=()))
+                    self._floors[level] = (each.calls, -(each.from_us or 0))
+            kept.append(each if least < INSTANCES_WITH_KEYS or not each.keys else each._replace(keys=()))
         self._instances = kept
+        self._floors_of = {}
 
     def merge(self, other: "Pair") -> None:
         """Adds other units."""
@@ -276,5 +297,5 @@ def _values(key: Key) -> tuple[str | None, ...]:
     )
 
 
-def _most_units(entry: tuple[str, tuple[int, int]]) -> tuple[int, int, str]:
+def _most_units(entry: tuple[str, list[int]]) -> tuple[int, int, str]:
     return -entry[1][0], entry[1][1], entry[0]

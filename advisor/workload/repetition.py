@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 from zlib import crc32
 
 from advisor.model.workload import Repetition
 from advisor.workload.execution import Execution
 from advisor.workload.gaps import APART, DEFAULT_LEVEL, LOWEST, GapModel
 from advisor.workload.pair import Group, Pair, repetition_of
-from advisor.workload.segments import Segment
+from advisor.workload.segments import MAX_QUERIES, WINDOW, Segment, calls_of
 
 MAX_PAIRS: Final = 20_000
 """Pairs of a child and its parent that are kept: with more of them, an even choice by a hash of their ids."""
@@ -27,33 +27,25 @@ WHOLE: Final[Group] = (LOWEST, APART)
 """The thresholds at which a unit between certain ends is one: all."""
 
 
-class PairKey(NamedTuple):
-    """A child after a parent. Units between certain ends have no application: its threshold does not matter."""
+PairKey = tuple[str | None, str, str | None]
+"""An application, and ids of a child and its parent. Units between certain ends have no application: its threshold
+does not matter."""
 
-    application: str | None
-    query_id: str
-    parent_id: str | None
-
-
-Pattern = tuple[Any, ...]
-"""The queries (`QueryTotals`) of a unit in which none of them repeats, in order."""
+Pattern = tuple[str, ...]
+"""The ids of the queries of a unit, in order."""
 
 
 class Repetitions:
-    """All units of work so far.
+    """All units of work so far."""
 
-    `whole` has the durations of units between certain ends in which no query repeats, by their pattern: what is
-    appended to a list there is added up later.
-    """
-
-    __slots__ = ("_gaps", "_pairs", "_plain", "_waiting", "whole")
+    __slots__ = ("_gaps", "_pairs", "_plain", "_waiting")
 
     def __init__(self) -> None:
         self._gaps: dict[str | None, GapModel] = {}
         self._pairs: dict[PairKey, Pair] = {}
         self._plain: dict[PairKey, dict[Group, list[int]]] = {}
-        self.whole: dict[Pattern, list[int | None]] = {}
-        self._waiting: dict[tuple[str | None, Group], dict[Pattern, list[int | None]]] = {(None, WHOLE): self.whole}
+        # The durations of units in which no query repeats, by their pattern: they are added up later.
+        self._waiting: dict[tuple[str | None, Group], dict[Pattern, list[int | None]]] = {}
 
     def gaps(self, application: str | None) -> GapModel:
         """The pauses of an application."""
@@ -69,54 +61,90 @@ class Repetitions:
 
     def fold(self, session: str, segment: Segment, group: Group) -> None:
         """Adds a unit of work at the thresholds from one level up to another."""
+        if not segment.is_boiled:
+            queries = tuple([item[0][0].id for item in segment.items])
+            self.fold_items(session, segment.application, queries, segment.items, group)
+            return
+        self._fold_boiled(session, segment, group)
+
+    def _fold_boiled(self, session: str, segment: Segment, group: Group) -> None:
         children = segment.settled()
         application = None if group == WHOLE else segment.application
+        counts = {query: child.calls for query, child in children.items()}
         for query, child in children.items():
             parent = child.before[0] if child.before else None
-            key = PairKey(application, query, parent)
             if child.calls > 1:
-                pair = self._pairs.get(key)
-                if pair is None:
-                    pair = self._pair(key)
-                pair.add(session, child, children, group)
+                self._pair((application, query, parent)).add(session, child.told(), counts, group)
             elif parent is not None:
-                self._add_plain(key, group, 1, child.duration_us)
+                self._add_plain((application, query, parent), group, 1, child.duration_us)
 
-    def pattern(self, queries: Pattern) -> list[int | None] | None:
-        """A new pattern of `whole`; None where a query repeats."""
-        work = [totals for totals in queries if totals.role == "work"]
-        if len(set(work)) < len(work) or len(queries) > MAX_PATTERN_QUERIES:
-            return None
-        self._make_room()
-        return self.whole.setdefault(queries, [])
-
-    def fold_distinct(self, application: str | None, items: Sequence[Execution], group: Group) -> bool:
-        """Adds a unit at some thresholds if no query repeats in it, else returns False."""
-        queries = tuple([item[0][0] for item in items])
-        if len(set(queries)) < len(queries) or len(queries) > MAX_PATTERN_QUERIES:
-            return False
-        if len(queries) > 1:
-            self._make_room()
-            patterns = self._waiting.setdefault((None if group == WHOLE else application, group), {})
-            durations = patterns.setdefault(queries, [])
-            durations += [item[2] for item in items]
-            if len(durations) > MAX_PATTERN_DURATIONS:
+    def fold_items(
+        self, session: str, application: str | None, queries: Pattern, items: Sequence[Execution], group: Group
+    ) -> None:
+        """The same for a unit as a list of statements, with the ids of their queries."""
+        if len(queries) < 2:
+            return
+        if group == WHOLE:
+            application = None
+        patterns = self._waiting.get((application, group))
+        if patterns is None:
+            patterns = self._waiting[application, group] = {}
+        durations = patterns.get(queries)
+        if durations is None:
+            different = len(set(queries))
+            if different > (MAX_QUERIES if different < len(queries) else MAX_PATTERN_QUERIES):
+                self._fold_boiled(session, Segment(application, items), group)
+                return
+            if different < len(queries):
+                self._fold_repeated(session, application, queries, items, group)
+                return
+            if sum(map(len, self._waiting.values())) >= MAX_PATTERNS:
                 self.add_up()
-        return True
-
-    def _make_room(self) -> None:
-        if sum(map(len, self._waiting.values())) >= MAX_PATTERNS:
+            durations = patterns[queries] = []
+        durations += [item[2] for item in items]
+        if len(durations) > MAX_PATTERN_DURATIONS:
             self.add_up()
+
+    def _fold_repeated(
+        self, session: str, application: str | None, queries: Pattern, items: Sequence[Execution], group: Group
+    ) -> None:
+        """A unit of few queries, some of which repeat."""
+        places: dict[str, list[int]] = {}
+        for place, query in enumerate(queries):
+            known = places.get(query)
+            if known is None:
+                places[query] = [place]
+            else:
+                known.append(place)
+        if (
+            len(places) > WINDOW
+            and max(here - last for known in places.values() for last, here in pairwise(known)) > WINDOW
+        ):
+            # So many others between two calls are not all remembered.
+            self._fold_boiled(session, Segment(application, items), group)
+            return
+        counts = {query: len(known) for query, known in places.items()}
+        for query, known in places.items():
+            first = known[0]
+            parent = queries[first - 1] if first else None
+            if len(known) > 1:
+                before = tuple(dict.fromkeys(queries[:first][::-1])) if first else ()
+                between = set(queries[first : known[-1]])
+                between.discard(query)
+                rows = items[first - 1][6] if first else None
+                told = calls_of([items[place] for place in known], before, rows, between)
+                self._pair((application, query, parent)).add(session, told, counts, group)
+            elif first:
+                self._add_plain((application, query, parent), group, 1, items[first][2] or 0)
 
     def add_up(self) -> None:
         """Adds up the units that wait with their pattern."""
         for (application, group), patterns in self._waiting.items():
             for queries, durations in patterns.items():
-                units = len(durations) // len(queries) if queries else 0
-                work = [(position, totals) for position, totals in enumerate(queries) if totals.role == "work"]
-                for (_, parent), (position, child) in pairwise(work):
-                    spent = sum([each for each in durations[position :: len(queries)] if each])
-                    self._add_plain(PairKey(application, child.id, parent.id), group, units, spent)
+                size = len(queries)
+                for place, (parent, child) in enumerate(pairwise(queries), 1):
+                    spent = sum([each for each in durations[place::size] if each])
+                    self._add_plain((application, child, parent), group, len(durations) // size, spent)
             patterns.clear()
 
     def _add_plain(self, key: PairKey, group: Group, units: int, duration_us: int) -> None:
@@ -131,9 +159,12 @@ class Repetitions:
         sums[1] += duration_us
 
     def _pair(self, key: PairKey) -> Pair:
-        if len(self._pairs) >= 2 * MAX_PAIRS:
-            self._pairs = dict(_chosen(self._pairs))
-        return self._pairs.setdefault(key, Pair())
+        pair = self._pairs.get(key)
+        if pair is None:
+            if len(self._pairs) >= 2 * MAX_PAIRS:
+                self._pairs = dict(_chosen(self._pairs))
+            pair = self._pairs[key] = Pair()
+        return pair
 
     def merge(self, other: "Repetitions") -> None:
         """Adds what another one saw."""
@@ -153,10 +184,10 @@ class Repetitions:
         levels = {application: model.level for application, model in self._gaps.items()}
         found: dict[tuple[str, str | None], tuple[list[tuple[Pair, int]], list[list[int]]]] = {}
         for key, pair in _chosen(self._pairs):
-            level = levels.get(key.application, DEFAULT_LEVEL)
+            level = levels.get(key[0], DEFAULT_LEVEL)
             found.setdefault(key[1:], ([], []))[0].append((pair, level))
         for key, groups in _chosen(self._plain):
-            level = levels.get(key.application, DEFAULT_LEVEL)
+            level = levels.get(key[0], DEFAULT_LEVEL)
             if key[1:] in found:
                 found[key[1:]][1].extend(sums for (low, high), sums in groups.items() if low <= level < high)
         frozen = (repetition_of(query, parent, *parts) for (query, parent), parts in found.items())
@@ -183,9 +214,10 @@ class Repetitions:
         found = cls()
         gaps, pairs, plain = state
         found._gaps = {application: GapModel.restore(model) for application, model in gaps}
-        found._pairs = {PairKey(*key): Pair.restore(pair) for *key, pair in pairs}
-        for *key, groups in plain:
-            found._plain[PairKey(*key)] = {(low, high): sums for low, high, *sums in groups}
+        for application, query, parent, pair in pairs:
+            found._pairs[application, query, parent] = Pair.restore(pair)
+        for application, query, parent, groups in plain:
+            found._plain[application, query, parent] = {(low, high): sums for low, high, *sums in groups}
         return found
 
 

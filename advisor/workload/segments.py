@@ -1,16 +1,17 @@
 """Segments: stretches of one session's statements, boiled down to what units of work need.
 
 Segments add up: that of some statements, joined by that of the ones after them, equals the segment of all. So a log
-may be cut anywhere, and a unit may be put together from parts whose extent is known only later.
+may be cut anywhere, and a unit may be put together from parts whose extent is known only later. Most segments are
+short and soon told as a unit: they stay lists of statements.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from heapq import nsmallest
 from itertools import chain, islice, takewhile
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
-from advisor.workload.distinct import Distinct
+from advisor.workload.distinct import Distinct, count_distinct
 from advisor.workload.execution import Execution
 
 MAX_KEYS: Final = 100
@@ -25,6 +26,9 @@ WINDOW: Final = 20
 MAX_QUERIES: Final = 1_000
 """Queries of one segment that are kept, those with the smallest ids: a session that never pauses runs them all."""
 
+_BOIL_AT = 32
+"""Statements that wait before they are boiled down."""
+
 _BULK = 4
 """Calls from which on it is worth while to look at all of them at once."""
 
@@ -34,6 +38,56 @@ class Key(NamedTuple):
 
     text: bytes
     bound: bool
+
+
+class Calls(NamedTuple):
+    """One query's calls in a unit in which it repeats.
+
+    Attributes:
+        start_us, end_us: of the first and of the last call.
+        distinct: values.
+        before, parent_rows, between: see `Child`.
+        keys: makes the values; only those of the largest units are ever needed.
+    """
+
+    calls: int
+    start_us: int | None
+    end_us: int | None
+    distinct: int
+    duration_us: int
+    gap_us: int
+    parent_rows: int | None
+    before: Sequence[str]
+    between: Collection[str]
+    keys: Callable[[], tuple[Key, ...]]
+
+
+def calls_of(
+    items: Sequence[Execution], before: Sequence[str], parent_rows: int | None, between: Collection[str]
+) -> Calls:
+    """Calls of one query."""
+    _, end, first, _, _, _, _ = items[0]
+    start = None if end is None else end - (first or 0)
+    end = None
+    total = gaps = 0
+    hashes = set()
+    for _, at, duration, message, detail, _, _ in items:
+        spent = duration or 0
+        total += spent
+        if end is not None and at is not None and at - spent > end:
+            gaps += at - spent - end
+        end = at
+        hashes.add(crc32(message if detail is None else detail))
+    distinct = min(count_distinct(hashes), len(items))
+    if len(between) > WINDOW:
+        between = nsmallest(WINDOW, between)
+    return Calls(len(items), start, end, distinct, total, gaps, parent_rows, before, between, lambda: keys_of(items))
+
+
+def keys_of(items: Sequence[Execution]) -> tuple[Key, ...]:
+    """Where the values of the first calls stand."""
+    keys = (Key(item[3], bound=False) if item[4] is None else Key(item[4], bound=True) for item in items)
+    return tuple(islice((key for key in keys if len(key.text) <= LONG_KEY_BYTES), MAX_KEYS))
 
 
 class Child:
@@ -134,6 +188,14 @@ class Child:
         twin.between, twin.values, twin.keys = set(self.between), self.values.copy(), list(self.keys)
         return twin
 
+    def told(self) -> Calls:
+        """What a unit tells of them."""
+        others = nsmallest(WINDOW, self.between) if len(self.between) > WINDOW else self.between
+        return Calls(
+            *(self.calls, self.first_start, self.last_end, min(self.values.count(), self.calls), self.duration_us),
+            *(self.gap_us, self.parent_rows, self.before, others, lambda: tuple(self.keys)),
+        )
+
     def state(self) -> list[Any]:
         """Plain values, equal for equal contents."""
         return [
@@ -157,34 +219,58 @@ class Segment:
 
     Attributes:
         application: of the session at that time.
-        size: number of statements; `last_rows`: returned by the last of them, where known.
-        recent: the `WINDOW` queries that ran last, the latest last.
+        items: the last statements, which are not boiled down yet; of a short segment all.
     """
 
-    __slots__ = ("application", "children", "last_rows", "recent", "size")
+    __slots__ = ("_children", "_last_rows", "_recent", "_size", "application", "items")
 
-    def __init__(self, application: str | None = None) -> None:
+    def __init__(self, application: str | None = None, items: Iterable[Execution] = ()) -> None:
         self.application = application
-        self.children: dict[str, Child] = {}
-        self.recent: dict[str, None] = {}
-        self.last_rows: int | None = None
-        self.size = 0
+        self.items = list(items)
+        self._children: dict[str, Child] = {}
+        # The `WINDOW` queries that ran last, the latest last, and the rows that the last of them returned.
+        self._recent: dict[str, None] = {}
+        self._last_rows: int | None = None
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        """Number of statements."""
+        return self._size + len(self.items)
+
+    @property
+    def is_boiled(self) -> bool:
+        """Whether more than `items` belongs to it."""
+        return self._size > 0
+
+    @property
+    def recent(self) -> list[str]:
+        """The `WINDOW` queries that ran last, the latest last."""
+        self._boil()
+        return list(self._recent)
 
     def extend(self, items: Sequence[Execution]) -> None:
         """Adds statements in the order in which they ran."""
+        self.items += items
+        if len(self.items) > _BOIL_AT:
+            self._boil()
+
+    def _boil(self) -> None:
+        items = self.items
         if not items:
             return
-        if len(items) == 1 or len({item[0][0] for item in items}) == 1:
-            self._extend_one(items)
+        if len({item[0][0].id for item in items}) == 1:
+            self._add_calls(items)
         else:
-            self._extend(items)
-        self.last_rows = items[-1][6]
-        self.size += len(items)
-        if len(self.children) > 2 * MAX_QUERIES:
+            self._add(items)
+        self._last_rows = items[-1][6]
+        self._size += len(items)
+        self.items = []
+        if len(self._children) > 2 * MAX_QUERIES:
             self._prune()
 
-    def _extend(self, items: Sequence[Execution]) -> None:
-        children, recent, rows = self.children, self.recent, self.last_rows
+    def _add(self, items: Sequence[Execution]) -> None:
+        children, recent, rows = self._children, self._recent, self._last_rows
         previous = next(reversed(recent), None)
         for item in items:
             query = item[0][0].id
@@ -199,19 +285,19 @@ class Segment:
                 previous = query
             rows = item[6]
 
-    def _extend_one(self, items: Sequence[Execution]) -> None:
+    def _add_calls(self, items: Sequence[Execution]) -> None:
         """Calls of one query."""
         query = items[0][0][0].id
-        child = self.children.get(query)
+        child = self._children.get(query)
         if child is None:
-            child = self.children[query] = Child(tuple(reversed(self.recent)), self.last_rows)
-        elif next(reversed(self.recent)) != query:
-            child.add_between(takewhile(query.__ne__, reversed(self.recent)))
+            child = self._children[query] = Child(tuple(reversed(self._recent)), self._last_rows)
+        elif next(reversed(self._recent)) != query:
+            child.add_between(takewhile(query.__ne__, reversed(self._recent)))
         child.add_all(items)
         self._note(query)
 
     def _note(self, query: str) -> None:
-        recent = self.recent
+        recent = self._recent
         if query in recent:
             if next(reversed(recent)) == query:
                 return
@@ -221,13 +307,18 @@ class Segment:
             del recent[next(iter(recent))]
 
     def _prune(self) -> None:
-        self.children = {query: self.children[query] for query in nsmallest(MAX_QUERIES, self.children)}
+        self._children = {query: self._children[query] for query in nsmallest(MAX_QUERIES, self._children)}
 
     def join(self, later: "Segment") -> None:
         """Adds the statements of another segment, which ran after these; it stays as it is."""
-        back = tuple(reversed(self.recent))
-        children = self.children
-        for query, theirs in later.children.items():
+        if not later.is_boiled:
+            self.extend(later.items)
+            return
+        self._boil()
+        later._boil()
+        back = tuple(reversed(self._recent))
+        children = self._children
+        for query, theirs in later._children.items():
             before = tuple(islice(dict.fromkeys(chain(theirs.before, back)), WINDOW))
             mine = children.get(query)
             if mine is not None:
@@ -236,41 +327,47 @@ class Segment:
             mine = children[query] = theirs.copy()
             mine.before = before
             if not theirs.before:
-                mine.parent_rows = self.last_rows
-        for query in later.recent:
+                mine.parent_rows = self._last_rows
+        for query in later._recent:
             self._note(query)
-        if later.size:
-            self.last_rows = later.last_rows
-            self.size += later.size
+        self._last_rows = later._last_rows
+        self._size += later._size
         if len(children) > 2 * MAX_QUERIES:
             self._prune()
 
-    def give_rows(self, rows: int, *, last: bool) -> None:
+    def give_rows(self, rows: int | None, *, last: bool) -> None:
         """The last statement returned so many rows, or the one before it."""
-        if last:
-            self.last_rows = rows
+        place = -1 if last else -2
+        if len(self.items) >= -place:
+            if self.items[place][6] != rows:
+                self.items[place] = self.items[place]._replace(rows=rows)
             return
-        newest = self.children.get(next(reversed(self.recent)))
+        self._boil()
+        if last:
+            self._last_rows = rows
+            return
+        newest = self._children.get(next(reversed(self._recent)))
         if newest is not None and newest.calls == 1:
             newest.parent_rows = rows
 
     def settled(self) -> dict[str, Child]:
         """The children that count."""
-        if len(self.children) > MAX_QUERIES:
+        self._boil()
+        if len(self._children) > MAX_QUERIES:
             self._prune()
-        return self.children
+        return self._children
 
     def state(self) -> list[Any]:
         """Plain values, equal for equal contents."""
         children = [[query, child.state()] for query, child in sorted(self.settled().items())]
-        return [self.application, children, list(self.recent), self.last_rows, self.size]
+        return [self.application, children, list(self._recent), self._last_rows, self._size]
 
     @classmethod
     def restore(cls, state: list[Any]) -> "Segment":
         """What `state` told."""
         application, children, recent, last_rows, size = state
         segment = cls(application)
-        segment.children = {query: Child.restore(child) for query, child in children}
-        segment.recent = dict.fromkeys(recent)
-        segment.last_rows, segment.size = last_rows, size
+        segment._children = {query: Child.restore(child) for query, child in children}
+        segment._recent = dict.fromkeys(recent)
+        segment._last_rows, segment._size = last_rows, size
         return segment

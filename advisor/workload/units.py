@@ -10,29 +10,39 @@ do no work (SET, SHOW, …) belong to no unit, but the pauses before and after t
 A log may begin and end in the middle of a session: see `head`.
 """
 
-from collections import Counter
 from collections.abc import Sequence
-from operator import itemgetter
+from itertools import groupby
 from typing import Any
 
 from advisor.workload.chain import Chain
-from advisor.workload.execution import Context, Execution
-from advisor.workload.gaps import APART, BACKWARDS_US, LONG, LONG_US, LONGEST_US, LOWEST
+from advisor.workload.execution import Execution
+from advisor.workload.gaps import APART, LONG, LOWEST, pauses
 from advisor.workload.head import First, FirstWork, Head
 from advisor.workload.open_units import INSIDE, OUTSIDE, UNKNOWN, OpenUnits
-from advisor.workload.repetition import MAX_PATTERN_DURATIONS, MAX_PATTERN_QUERIES
+from advisor.workload.repetition import WHOLE
 from advisor.workload.segments import Segment
-
-_ABSORB_AT = 256
-"""Statements that wait before they are boiled down."""
-
-_BULK = 4
-"""Statements from which on it is worth while to look at all of them at once."""
 
 _PLAN_TOLERANCE_US = 1000
 """A plan's time may exceed its execution's logged duration by rounding and by the clock's steps."""
 
-_AT = itemgetter(1)
+
+class _Batch:
+    """Statements of a session under one application, and what is needed of each of them.
+
+    `levels`: of the pauses before them. `traced`: some have a trace id.
+    """
+
+    __slots__ = ("application", "ends", "items", "levels", "queries", "roles", "traced")
+
+    def __init__(self, items: Sequence[Execution], application: str | None) -> None:
+        self.items = items
+        self.application = application
+        self.ends = [item[1] for item in items]
+        totals = [item[0][0] for item in items]
+        self.queries = [each.id for each in totals]
+        self.roles = [each.role for each in totals]
+        self.traced = {item[0][2] for item in items} != {None}
+        self.levels: list[int] = []
 
 
 class SessionUnits(OpenUnits):
@@ -46,52 +56,69 @@ class SessionUnits(OpenUnits):
     @property
     def looks_back(self) -> int:
         """Of how many executions of an earlier piece a plan may be that comes now."""
-        self._settle()
         return 2 - len(self._recent) if self._mode == UNKNOWN else 0
 
     # What happens in the session
 
     def extend(self, executions: Sequence[Execution]) -> None:
         """Statements of the session, in the order of the log."""
-        queries = [item[0][0] for item in executions]
-        roles = [totals.role for totals in queries]
-        marks = [place for place, role in enumerate(roles) if role == "begin" or role == "end"]
-        times = list(map(_AT, executions)) if marks else []
-        calm = bool(marks) and None not in times and sorted(times) == times
-        place, mark = 0, 0
+        if len({item[5] for item in executions}) == 1:
+            self._extend(_Batch(executions, executions[0][5].application))
+            return
+        for application, items in groupby(executions, key=_application):
+            self._extend(_Batch(list(items), application))
+
+    def _extend(self, batch: _Batch) -> None:
+        items, roles = batch.items, batch.roles
+        self._look(batch)
+        marks = [place for place, role in enumerate(roles) if role != "work"]
+        start, mark = 0, 0
         while mark < len(marks):
             here = marks[mark]
-            if place < here:
-                self._run(executions[place:here], roles[place:here])
-            if calm and mark + 1 < len(marks) and roles[here] == "begin" and roles[marks[mark + 1]] == "end":
-                there = marks[mark + 1]
-                if times[there] - times[here] < LONG_US and self._whole(
-                    executions[here], tuple(queries[here + 1 : there]), executions[here + 1 : there]
-                ):
-                    self._last_end = times[there]
-                    place, mark = there + 1, mark + 2
+            if start < here:
+                self._run(batch, start, here, closed=roles[here] != "noise")
+            mark += 1
+            start = here + 1
+            if roles[here] == "begin":
+                after = mark
+                while after < len(marks) and roles[marks[after]] == "noise":
+                    after += 1
+                if after < len(marks) and roles[marks[after]] == "end" and self._whole(batch, here, marks[after]):
+                    start, mark = marks[after] + 1, after + 1
                     continue
-            self._marker(executions[here], roles[here])
-            place, mark = here + 1, mark + 1
-        if place < len(executions):
-            self._run(executions[place:], roles[place:])
+            self._marker(batch, here)
+        if start < len(items):
+            self._run(batch, start, len(items), closed=False)
+        self._last_end = batch.ends[-1]
+        self._recent = [*self._recent, *_last_works(batch)][-2:]
 
-    def _whole(self, begin: Execution, queries: tuple[Any, ...], items: Sequence[Execution]) -> bool:
-        """A whole transaction without long pauses; False where nothing was done, because a query may repeat in it."""
-        if self._mode != OUTSIDE or self._working or len(queries) > MAX_PATTERN_QUERIES:
-            return False
-        sink = self._sink
-        durations = sink.whole.get(queries)
-        if durations is None:
-            durations = sink.pattern(queries)
-            if durations is None:
-                return False
-        self._pause(begin[1], begin[2], begin[5])
-        durations += [item[2] for item in items]
-        if len(durations) > MAX_PATTERN_DURATIONS:
-            sink.add_up()
+    def _look(self, batch: _Batch) -> None:
+        """Finds the pauses."""
+        items, ends = batch.items, batch.ends
+        if self._seen:
+            batch.levels = pauses(items, self._last_end)
+            return
+        first = items[0]
+        batch.levels = [self._pause(first[1], first[2], batch.application), *pauses(items[1:], ends[0])]
         self._seen = True
+        if self._mode == UNKNOWN and self._head is not None:
+            self._head.first = First(first[1], first[2], batch.application)
+
+    def _whole(self, batch: _Batch, begin: int, end: int) -> bool:
+        """A whole transaction; False where nothing was done, because a long pause ends it before its COMMIT."""
+        if LONG in batch.levels[begin + 1 : end + 1]:
+            return False
+        self._come(batch, begin)
+        if self._working or self._mode != OUTSIDE:
+            self._cut()
         self._pending = 0
+        self._recent = []
+        items, queries = batch.items[begin + 1 : end], batch.queries[begin + 1 : end]
+        roles = batch.roles[begin + 1 : end]
+        if "noise" in roles:
+            items = [item for item, role in zip(items, roles, strict=True) if role == "work"]
+            queries = [query for query, role in zip(queries, roles, strict=True) if role == "work"]
+        self._sink.fold_items(self.key, None, tuple(queries), items, WHOLE)
         return True
 
     def begin(self) -> None:
@@ -122,7 +149,6 @@ class SessionUnits(OpenUnits):
 
     def attach_plan(self, query: str, duration_us: int | None, rows: int | None, *, last: int = 2) -> bool:
         """Gives a plan to the execution it belongs to, one of the last few; False where that is not there."""
-        self._settle()
         for back, entry in enumerate(reversed(self._recent[-last:] if last else ())):
             known, duration, covered = entry
             if known != query or covered:
@@ -146,103 +172,99 @@ class SessionUnits(OpenUnits):
         if self._mode == UNKNOWN and self._head is not None:
             self._head.flat.give_rows(rows, last=True)
 
-    # One statement after the other
+    # Statements of a batch
 
-    def _come(self, item: Execution) -> int:
-        """Notes a statement of any kind; the level of the pause before it."""
-        _, at, duration, _, _, context, _ = item
-        level = self._pause(at, duration, context)
-        if not self._seen:
-            self._seen = True
-            if self._mode == UNKNOWN and self._head is not None:
-                self._head.first = First(at, duration, context.application)
-        self._last_end = at
+    def _come(self, batch: _Batch, place: int) -> int:
+        """Counts the pause before a statement, whose level is returned."""
+        level = batch.levels[place]
+        if level == LONG:
+            self._count_long(batch.ends[place], batch.application)
+        elif self._mode != INSIDE:
+            self._count([level], [batch.ends[place]], batch.application)
         return level
 
-    def _marker(self, item: Execution, role: str) -> None:
-        self._come(item)
-        self._cut()
-        self._mode = INSIDE if role == "begin" else OUTSIDE
-
-    def _run(self, items: Sequence[Execution], roles: Sequence[str]) -> None:
-        """Statements among which none begins or ends a transaction."""
-        if len(items) >= _BULK and self._run_at_once(items, roles):
-            return
-        for item, role in zip(items, roles, strict=True):
-            level = self._come(item)
-            if role == "work":
-                self._work(item, level)
-                continue
-            if level == LONG:
-                self._cut()
-            elif self._mode != INSIDE:
-                self._pending = max(self._pending, level)
-
-    def _run_at_once(self, items: Sequence[Execution], roles: Sequence[str]) -> bool:
-        """The commonest: no pauses that matter. False where nothing was done."""
-        last = self._last_end
-        if not self._seen or last is None:
-            return False
-        times: list[Any] = list(map(_AT, items))
-        if None in times or sorted(times) != times or times[0] < last - BACKWARDS_US:
-            return False
-        if self._mode == INSIDE:
-            if times[-1] - last >= LONG_US:
-                return False
-            work = [item for item, role in zip(items, roles, strict=True) if role == "work"]
-        else:
-            if not self._alike(items, roles) or not self._count_short(items, [last, *times]):
-                return False
-            work = list(items)
-        if work:
-            self._working = True
-            self._trace, self._application = work[-1][0][2], work[-1][5].application
-            self._items += work
-        self._last_end = times[-1]
-        if len(self._items) >= _ABSORB_AT:
-            self._settle()
-        return True
-
-    def _alike(self, items: Sequence[Execution], roles: Sequence[str]) -> bool:
-        """Whether nothing but pauses can separate the statements from each other and from the open segment."""
-        context = items[0][5]
-        if not self._working or self._pending or self._trace is not None or "noise" in roles:
-            return False
-        if context.application != self._application:
-            return False
-        return all(item[5] is context and item[0][2] is None for item in items)
-
-    def _count_short(self, items: Sequence[Execution], ends: Sequence[int]) -> bool:
-        """Counts the pauses if none of them matters."""
-        if ends[-1] - ends[0] >= LONGEST_US:
-            return False
-        starts = [end - (item[2] or 0) for end, item in zip(ends[1:], items, strict=True)]
-        gaps = [start - end if start > end else 0 for start, end in zip(starts, ends, strict=False)]
-        if max(gaps).bit_length() > LOWEST:
-            return False
-        model = self._target.gaps(items[0][5].application)
-        for bits, count in Counter(map(int.bit_length, gaps)).items():
-            model.counts[bits] += count
-        model.fine = model.fine or any(end % 1_000_000 for end in ends[1:])
-        return True
-
-    def _work(self, item: Execution, level: int) -> None:
-        trace, application = item[0][2], item[5].application
-        if level == LONG:
+    def _marker(self, batch: _Batch, place: int) -> None:
+        """A statement that does no work."""
+        level, role = self._come(batch, place), batch.roles[place]
+        if role != "noise":
             self._cut()
-        if self._mode != INSIDE:
-            if not self._working:
-                self._start(FirstWork(level, trace, application), Segment(application))
-            elif not self._same(trace, application):
-                between = self._between(level, trace, application)
-                if between > LOWEST:
-                    self._part(between)
-                    self._chain.open(between, Segment(application))
+            self._mode = INSIDE if role == "begin" else OUTSIDE
+        elif level == LONG:
+            self._cut()
+        elif self._mode != INSIDE and level > LOWEST:
+            self._pending = max(self._pending, level)
+
+    def _run(self, batch: _Batch, start: int, stop: int, *, closed: bool) -> None:
+        """Statements that work; `closed`: a certain boundary comes after them."""
+        levels = batch.levels[start:stop]
+        if LONG in levels:
+            for here in [place for place, level in enumerate(levels, start) if level == LONG]:
+                if start < here:
+                    self._work(batch, start, here, closed=True)
+                self._come(batch, here)
+                self._cut()
+                start = here
+        self._work(batch, start, stop, closed=closed)
+
+    def _work(self, batch: _Batch, start: int, stop: int, *, closed: bool) -> None:
+        """Statements that work, with no long pause between them."""
+        if self._mode == INSIDE:
+            self._flat.extend(batch.items[start:stop])
+        else:
+            levels = batch.levels[start:stop]
+            self._count(levels, batch.ends[start:stop], batch.application)
+            if batch.traced:
+                levels = _by_traces(batch.items[start:stop], levels)
+            pauses = [(place, level) for place, level in enumerate(levels[1:], start + 1) if level > LOWEST]
+            if closed and self._mode == OUTSIDE and not self._working:
+                self._fold_stretch(batch, start, [*pauses, (stop, APART)])
+                return
+            self._before_work(levels[0], batch.items[start][0][2], batch.application)
+            for place, level in pauses:
+                self._chain.segments[-1].extend(batch.items[start:place])
+                self._part(level)
+                self._chain.open(level, Segment(batch.application))
+                start = place
+            self._chain.segments[-1].extend(batch.items[start:stop])
         self._working = True
-        self._trace, self._application, self._pending = trace, application, 0
-        self._items.append(item)
-        if len(self._items) >= _ABSORB_AT:
-            self._settle()
+        self._trace, self._application, self._pending = batch.items[stop - 1][0][2], batch.application, 0
+
+    def _fold_stretch(self, batch: _Batch, start: int, pauses: Sequence[tuple[int, int]]) -> None:
+        """Statements between two certain boundaries; the last of their pauses is the boundary.
+
+        What `Chain.part` does, without segments: of those that are open only the places are needed.
+        """
+        fold, queries, items = self._sink.fold_items, batch.queries, batch.items
+        starts, lefts, folded = [start], [APART], [LOWEST]
+        for stop, level in pauses:
+            while starts:
+                low = min(lefts[-1], level)
+                if folded[-1] < low:
+                    here = starts[-1]
+                    group = (folded[-1], low)
+                    fold(self.key, batch.application, tuple(queries[here:stop]), items[here:stop], group)
+                    folded[-1] = low
+                if level < lefts[-1]:
+                    break
+                starts.pop()
+                folded.pop()
+                left = lefts.pop()
+                if folded:
+                    folded[-1] = left
+            starts.append(stop)
+            lefts.append(level)
+            folded.append(LOWEST)
+
+    def _before_work(self, level: int, trace: str | None, application: str | None) -> None:
+        """What a pause before work separates."""
+        if not self._working:
+            work = FirstWork(level if level > LOWEST else 0, trace, application)
+            self._start(work, Segment(application))
+        elif not self._same(trace, application):
+            between = self._between(level, trace, application)
+            if between > LOWEST:
+                self._part(between)
+                self._chain.open(between, Segment(application))
 
     # Pieces
 
@@ -251,7 +273,6 @@ class SessionUnits(OpenUnits):
 
         What is certain now is folded; what was certain in `later` is in its own `Repetitions`.
         """
-        later._settle()
         head = later._head
         if head is None:
             self.begin()
@@ -265,13 +286,11 @@ class SessionUnits(OpenUnits):
 
     def _join(self, later: "SessionUnits", head: Head, first: First) -> None:
         work = head.work
-        context = Context(session=self.key, database=None, user=None, application=first.application)
-        level = self._pause(first.at_us, first.duration_us, context)
+        level = self._pause(first.at_us, first.duration_us, first.application)
         if level == LONG:
             self._cut()
-        elif self._mode != INSIDE:
+        elif self._mode != INSIDE and level > LOWEST:
             self._pending = max(self._pending, level)
-        self._settle()
         if self._mode == INSIDE:
             self._flat.join(head.whole())
         else:
@@ -313,3 +332,32 @@ class SessionUnits(OpenUnits):
             flat.join(head.flat)
         chain.follow(later, self._fold_into(self._target))
         self._working = True
+
+
+def _application(item: Execution) -> str | None:
+    return item[5].application
+
+
+def _by_traces(items: Sequence[Execution], levels: Sequence[int]) -> list[int]:
+    """The levels of what lies between statements outside of transactions."""
+    traces = [item[0][2] for item in items]
+    later = zip(traces, traces[1:], levels[1:], strict=False)
+    return [
+        levels[0],
+        *[(level if trace is None else 0) if trace == before else APART for before, trace, level in later],
+    ]
+
+
+def _last_works(batch: _Batch) -> list[list[Any]]:
+    """Of the last two executions since the last certain boundary: id, duration, and whether a plan is known."""
+    found: list[list[Any]] = []
+    for place in range(len(batch.items) - 1, -1, -1):
+        role = batch.roles[place]
+        if role == "work":
+            item = batch.items[place]
+            found.insert(0, [batch.queries[place], item[2], item[6] is not None])
+        elif role != "noise":
+            break
+        if batch.levels[place] == LONG or len(found) == 2:
+            break
+    return found

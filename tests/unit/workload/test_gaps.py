@@ -6,7 +6,7 @@ from advisor.workload.gaps import COARSE_LEVEL, DEFAULT_LEVEL, HIGHEST, LEARN_AF
 def model(*gaps: int, at_us: int = 17) -> GapModel:
     found = GapModel()
     for gap in gaps:
-        found.add(gap, at_us)
+        found.add([gap.bit_length()], [at_us])
     return found
 
 

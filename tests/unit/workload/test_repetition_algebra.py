@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.workload import distinct, pair, repetition, segments, units
+from advisor.workload import distinct, pair, repetition, segments
 from advisor.workload.gaps import LONG_US
 from advisor.workload.repetition import Repetitions
 from tests.unit.workload.sessions import Line, Piece, reference
@@ -103,7 +103,8 @@ def tight(monkeypatch: pytest.MonkeyPatch) -> None:
         *((pair, "MAX_INSTANCES", 2), (pair, "INSTANCES_WITH_KEYS", 1), (pair, "_SORT_EVERY", 1)),
         *((pair, "MAX_ANCESTORS", 2), (pair, "_ANCESTORS_KEPT", 1), (repetition, "MAX_PAIRS", 3)),
         *((repetition, "MAX_PATTERNS", 2), (repetition, "MAX_PATTERN_DURATIONS", 4)),
-        *((units, "MAX_PATTERN_DURATIONS", 4), (units, "_ABSORB_AT", 2)),
+        *((repetition, "MAX_PATTERN_QUERIES", 3), (repetition, "MAX_QUERIES", 3), (repetition, "WINDOW", 2)),
+        (segments, "_BOIL_AT", 2),
     ):
         monkeypatch.setattr(module, name, value)
 
