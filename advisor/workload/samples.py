@@ -53,7 +53,7 @@ class Samples:
     def add_typical(self, batch: Iterable[Execution], times: Sequence[int]) -> None:
         """Executions with the times that they have."""
         limit = self._typical_limit
-        if any(tick * _MIX % _ALL < limit for tick in {at >> TICK_BITS for at in times}):
+        if any(tick * _MIX % _ALL <= limit for tick in {at >> TICK_BITS for at in times}):
             for each in batch:
                 if each.at_us is not None:
                     mixed = (each.at_us >> TICK_BITS) * _MIX % _ALL
