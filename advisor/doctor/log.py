@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 from advisor.doctor.check import Check
 from advisor.doctor.log_settings import PLAN_OF, PREFIX, SLOW, cost_of_fields, lacking_fields
+from advisor.model.options import Options
 from advisor.model.workload import InputFile, Workload
+from advisor.workload.floor import share_text, unknown_text
+from advisor.workload.honesty import NO_STATEMENTS
+from advisor.workload.sampling import sampling_of
 
 _LOGS = ("stderr", "csv", "json")
 
@@ -16,7 +20,12 @@ def judge_log(workload: Workload) -> Iterator[Check]:
     yield _coverage(workload)
     yield _statements(workload)
     if any(source.format in _LOGS for source in workload.inputs):
-        yield _durations(workload)
+        left_out = sampling_of(workload)
+        if workload.queries:
+            yield _durations(workload, sampled=bool(left_out))
+        for sentence in left_out:
+            setting, _, consequence = sentence.partition(": ")
+            yield Check(name="sampling", status="weak", found=setting, cost=consequence)
         yield _plans(workload)
 
 
@@ -40,27 +49,29 @@ def _source(source: InputFile) -> Check:
 
 def _coverage(workload: Workload) -> Check:
     coverage = workload.coverage
-    share = coverage.bytes_classified / coverage.bytes_total if coverage.bytes_total else 0.0
-    # Rounded down: 100 % is said only where it is.
-    found = f"{int(share * 1000) / 10:g} % of {coverage.bytes_total:,} bytes"
+    found = f"{share_text(coverage)} of {coverage.bytes_total:,} bytes"
     if coverage.bytes_classified == coverage.bytes_total:
         return Check(name="understood", status="good", found=found)
-    worst = coverage.unknown[0].sample[:60] if coverage.unknown else None
-    cost = "What was not understood is not judged" + (f"; most of it is like: {worst}" if worst else ".")
-    return Check(name="understood", status="weak", found=found, cost=cost)
+    unknown = unknown_text(coverage)
+    cost = "What was not understood is not judged" + (f": {unknown}." if unknown else ".")
+    enough = coverage.bytes_classified >= coverage.bytes_total * Options().min_coverage
+    return Check(name="understood", status="weak" if enough else "missing", found=found, cost=cost)
 
 
 def _statements(workload: Workload) -> Check:
     coverage = workload.coverage
     found = f"{coverage.statements:,} of {len(workload.queries):,} queries"
-    if coverage.statements == 0:
+    if not workload.queries:
+        reason = next((each for each in workload.warnings if each.startswith(NO_STATEMENTS)), None)
+        # Only where the settings are the reason do they help.
+        by_settings = reason is None or "log_min_duration_statement = 0" in reason
         return Check(
             name="statements",
             status="missing",
             found="none",
-            cost="There is no workload to judge.",
-            fix=(f"ALTER SYSTEM SET log_min_duration_statement = '{SLOW}';",),
-            needs="reload",
+            cost=reason or "There is no workload to judge.",
+            fix=(f"ALTER SYSTEM SET log_min_duration_statement = '{SLOW}';",) if by_settings else (),
+            needs="reload" if by_settings else None,
         )
     if coverage.statements_unparsed:
         cost = "They are no statements of PostgreSQL's grammar, or were cut off, and are not judged."
@@ -70,7 +81,7 @@ def _statements(workload: Workload) -> Check:
     return Check(name="statements", status="good", found=found)
 
 
-def _durations(workload: Workload) -> Check:
+def _durations(workload: Workload, *, sampled: bool) -> Check:
     calls = sum(query.calls for query in workload.queries)
     timed = sum(query.timed_calls for query in workload.queries)
     fix = (f"ALTER SYSTEM SET log_min_duration_statement = '{SLOW}';",)
@@ -78,10 +89,10 @@ def _durations(workload: Workload) -> Check:
         cost = "Nothing can be said about which queries are slow, only how often they ran."
         return Check(name="durations", status="missing", found="none", cost=cost, fix=fix, needs="reload")
     if timed < calls:
-        cost = "The time of the other executions is guessed from these."
+        cost = "The time of the other executions is guessed from these, which may be the slow ones."
         found = f"of {timed:,} of {calls:,} executions"
         return Check(name="durations", status="weak", found=found, cost=cost, fix=fix, needs="reload")
-    return Check(name="durations", status="good", found="of every execution")
+    return Check(name="durations", status="good", found=f"of every execution{' that is logged' if sampled else ''}")
 
 
 def _plans(workload: Workload) -> Check:

@@ -10,7 +10,7 @@ from advisor.model.advice import Finding, Measure, QueryMeasure, Recommendation,
 from advisor.model.instants import instant_text
 from advisor.model.migration import Migration, TracedStatement, WorkloadChange
 from advisor.model.plan import Plan, PlanNode
-from advisor.model.report import Report
+from advisor.model.report import Diagnostic, Report
 from advisor.model.workload import Query, Workload
 from advisor.report.events import server_events_document
 
@@ -46,8 +46,13 @@ def document(report: Report, version: str) -> Json:
         "selection": dataclasses.asdict(report.selection),
         "migrations": [_migration(migration) for migration in report.migrations],
         "assumptions": list(report.assumptions),
-        "diagnostics": [dataclasses.asdict(diagnostic) for diagnostic in report.diagnostics],
+        "diagnostics": [dataclasses.asdict(diagnostic) for diagnostic in _diagnostics(report)],
     }
+
+
+def _diagnostics(report: Report) -> tuple[Diagnostic, ...]:
+    """Those of the run, after what its inputs do not show."""
+    return (*(Diagnostic(level="warning", message=each) for each in report.workload.warnings), *report.diagnostics)
 
 
 def _coverage(report: Report) -> Json:

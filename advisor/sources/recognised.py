@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from advisor.sources.detect import DIGEST_MAGIC, HEAD_BYTES, Format, detect
 from advisor.sources.envelopes import Envelope, find_envelope, unwrap
+from advisor.sources.given_prefix import doubt_prefix
 from advisor.sources.languages import detect_language
 from advisor.sources.layout import Layout, LogFormat
 from advisor.sources.prefix import infer_prefix
@@ -21,6 +22,7 @@ class Recognised:
         layout: of a log; None for other inputs.
         envelope: what is around the log's lines; None where nothing is.
         size: in bytes on disk, 0 where not known.
+        doubt: a sentence where the given prefix does not fit most lines looked at.
         first_us: about when it begins, to put inputs in order; None where it has no time.
     """
 
@@ -30,6 +32,7 @@ class Recognised:
     envelope: Envelope | None = None
     size: int = 0
     first_us: int | None = None
+    doubt: str | None = None
 
     @property
     def shown_format(self) -> str:
@@ -58,12 +61,20 @@ def recognise_input(head: bytes, name: str, *, prefix: str | None, size: int) ->
             envelope=envelope,
             size=size,
             first_us=_first_us(inner, layout),
+            doubt=_doubt(envelope.inner, inner, prefix, shown),
         )
     found = detect(head, shown)
     if found not in ("stderr", "csv", "json"):
         return Recognised(name=name, format=found, size=size)
     layout = _layout(found, head, prefix, shown)
-    return Recognised(name=name, format=found, layout=layout, size=size, first_us=_first_us(head, layout))
+    return Recognised(
+        name=name,
+        format=found,
+        layout=layout,
+        size=size,
+        first_us=_first_us(head, layout),
+        doubt=_doubt(found, head, prefix, shown),
+    )
 
 
 def unwrapped(found: Recognised, blocks: Iterator[bytes], tally: Tally) -> Iterator[bytes]:
@@ -74,10 +85,18 @@ def unwrapped(found: Recognised, blocks: Iterator[bytes], tally: Tally) -> Itera
 def _layout(log_format: LogFormat, head: bytes, prefix: str | None, name: str) -> Layout:
     if log_format != "stderr":
         return Layout(format=log_format)
-    text = head[:HEAD_BYTES].decode("utf-8", "replace").replace("\r\n", "\n")
+    text = _text(head)
     language = detect_language(text)
     inferred = prefix if prefix is not None else infer_prefix(text, name)
     return Layout(format="stderr", prefix=inferred, language=language.name if language is not None else None)
+
+
+def _doubt(log_format: LogFormat, head: bytes, prefix: str | None, name: str) -> str | None:
+    return doubt_prefix(prefix, _text(head), name) if prefix is not None and log_format == "stderr" else None
+
+
+def _text(head: bytes) -> str:
+    return head[:HEAD_BYTES].decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def _first_us(head: bytes, layout: Layout) -> int | None:

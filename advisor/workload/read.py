@@ -190,6 +190,8 @@ def _recognised(names: Sequence[str], options: Options, digest: Digest, *, alone
             if not head and size:
                 raise _nothing_in(name)
             recognised = recognise_input(head, name, prefix=options.prefix, size=size)
+            if recognised.doubt is not None:
+                digest.note(recognised.doubt)
             found.append(_like_its_set(recognised, head, found, digest) if options.prefix is None else recognised)
         except EmptyInput as error:
             if alone and not digest.marks:
@@ -245,6 +247,8 @@ def _read_one(found: Recognised, window: Window, job: _Job, start: int = 0) -> i
         if found.format == "pipe":
             head = _head(blocks)
             found = recognise_input(head, found.name, prefix=job.options.prefix, size=0)
+            if found.doubt is not None:
+                digest.note(found.doubt)
             blocks = chain((head,), blocks)
         if found.format == "digest":
             _add_digest(shown, blocks, digest)
