@@ -385,6 +385,7 @@ _COLUMNS = {
     "message": "message",
     "detail": "detail",
     "hint": "hint",
+    "context": "context",
     "statement": "query",
     "cursor_position": "query_pos",
     "application_name": "application_name",

@@ -5,7 +5,7 @@ import gzip
 import lzma
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -38,7 +38,7 @@ COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
 class Log:
     """A log whose format is known; `prefix` of a stderr log."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     format: LogFormat
     prefix: str | None = None
 
