@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 RELATIVE_ERROR = 0.01
 """Any quantile is within 1 % of a value that was really seen at that rank."""
@@ -11,6 +12,7 @@ _GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GAMMA = math.log(_GAMMA)
 
 
+@lru_cache(maxsize=1 << 16)
 def bucket_of(duration_us: int) -> int:
     """The logarithmic bucket of a duration; zero and less share bucket -1.
 

@@ -16,6 +16,7 @@ from advisor.errors import AdvisorError
 from advisor.sources.compression import open_range
 from advisor.sources.layout import Layout
 from advisor.sources.reader import read_piece
+from advisor.workload.collector import rare_collections
 from advisor.workload.digest import Digest
 from advisor.workload.run import Run
 from advisor.workload.window import Window
@@ -116,19 +117,23 @@ def _work(
     digest, runs = Digest(), {}
     wanted = None if window.is_everything else window
     try:
-        while not stop.is_set():
-            with next_part.get_lock():
-                number = next_part.value
-                next_part.value = number + 1
-            if number >= len(parts):
-                break
-            run = Run(digest, layout, wanted)
-            blocks = _told(open_range(path, *parts[number]), stop, to)
-            run.ends(read_piece(blocks, run.reader, digest.tally, run.begins_at))
-            runs[number] = run.state()
+        with rare_collections():
+            while (number := _taken(next_part)) < len(parts) and not stop.is_set():
+                run = Run(digest, layout, wanted)
+                blocks = _told(open_range(path, *parts[number]), stop, to)
+                run.ends(read_piece(blocks, run.reader, digest.tally, run.begins_at))
+                runs[number] = run.state()
         to.send((_DONE, (digest.state(), runs)))
     except (AdvisorError, OSError) as error:
         to.send((_FAILED, error))
+
+
+def _taken(next_part: Any) -> int:
+    """The number of the next part, which nobody else gets."""
+    with next_part.get_lock():
+        number = int(next_part.value)
+        next_part.value = number + 1
+    return number
 
 
 def _told(blocks: Iterator[bytes], stop: Event, to: Connection) -> Iterator[bytes]:

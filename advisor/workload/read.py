@@ -19,6 +19,7 @@ from advisor.sources.reader import read_piece
 from advisor.sources.recognised import Recognised, recognise_input, unwrapped
 from advisor.sources.tally import Tally
 from advisor.sources.twice import same_events
+from advisor.workload.collector import rare_collections
 from advisor.workload.digest import Digest
 from advisor.workload.parallel import parts_of, read_in_parallel
 from advisor.workload.run import Run
@@ -83,7 +84,8 @@ def read_digest(
             _read_one(each, Window(), _Job(options, digest, None, _shifted(progress, done, total)))
             done += each.size
     logs = [each for each in found if each.format != "digest"]
-    _read_logs(logs, options, digest, keeping, lambda before: _shifted(progress, done + before, total))
+    with rare_collections():
+        _read_logs(logs, options, digest, keeping, lambda before: _shifted(progress, done + before, total))
     return digest
 
 

@@ -194,6 +194,7 @@ class Run:
             is_open = session.is_open or session.steps_us > 0
             if session.certain and not is_open and (session.ended or is_idle):
                 session.end()
+                session.streams.clear()
                 del self.sessions[key]
         self._ended = 0
         self._forget_streams()

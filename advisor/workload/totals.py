@@ -120,13 +120,15 @@ class QueryTotals:
                 self._add_durations(durations)
                 if max(durations) > self._samples.slow_limit:
                     self._samples.add_slow(batch)
-            self._add_times(batch, times)
+            self._add_times(batch, times, durations)
             self._samples.add_rare(batch, messages, details)
             for context in set(contexts):
                 self.seen_by(context.user)
-            for each in known:
-                if each.tags:
-                    self.seen_with(each.tags)
+            tagged = [each.tags for each in known if each.tags]
+            if tagged:
+                by_id = {id(tags): tags for tags in tagged}
+                for key, calls in Counter(map(id, tagged)).items():
+                    self.seen_with(by_id[key], calls)
             if any(rows):
                 self.add_rows(sum(filter(None, rows)))
         batch.clear()
@@ -140,14 +142,16 @@ class QueryTotals:
             bucket = bucket_of(duration)
             buckets[bucket] = buckets.get(bucket, 0) + count
 
-    def _add_times(self, batch: Sequence[Execution], times: Sequence[int | None]) -> None:
+    def _add_times(self, batch: Sequence[Execution], times: Sequence[int | None], durations: Sequence[int]) -> None:
         known = [at for at in times if at is not None]
         if not known:
             return
         first, last = min(known), max(known)
         self.first_us = first if self.first_us is None or first < self.first_us else self.first_us
         self.last_us = last if self.last_us is None or last > self.last_us else self.last_us
-        if first // HOUR_US == last // HOUR_US:
+        if first // HOUR_US == last // HOUR_US and len(known) == len(times):
+            self._add_hour(first // HOUR_US, (len(known), len(durations), sum(durations)))
+        elif first // HOUR_US == last // HOUR_US:
             timed = [each[2] for each in batch if each[2] is not None and each[1] is not None]
             self._add_hour(first // HOUR_US, (len(known), len(timed), sum(timed)))
         else:
