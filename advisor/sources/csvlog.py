@@ -54,8 +54,8 @@ class CsvReader:
     def block(self, data: bytes) -> None:
         """Reads whole rows; every byte is counted."""
         unknown_before = self._tally.bytes_unknown
-        self._read(data)
-        self._tally.classified(len(data) - (self._tally.bytes_unknown - unknown_before))
+        self._read(data if data.endswith(b"\n") else data + b"\n")
+        self._tally.accounted(len(data), unknown_before)
         self._sink.settle()
 
     def oversized(self, data: bytes) -> None:
@@ -72,17 +72,20 @@ class CsvReader:
         """Each turn has one row, from its head (`head`, what stands before the mark) to the next row's head."""
         durations, build, execution = self._durations, tuple.__new__, Execution
         pieces = data.split(_MARK)
-        head, start, carried = b"", False, b""
+        head, start = b"", False
+        carried: list[bytes] = []
         for number, piece in enumerate(pieces, 1):
             body, _, following = piece.rpartition(b"\n")
             if number < len(pieces) and self.starts.match(following) is None:
-                carried = (carried or (head and head + _MARK)) + piece + _MARK
+                if head and not carried:
+                    carried += (head, _MARK)
+                carried += (piece, _MARK)
                 start = False
                 continue
             found = self._taken_apart(head, body) if start else None
             if found is None:
-                if body:
-                    self._others((carried or (head and head + _MARK)) + body + b"\n")
+                if body or carried:
+                    self._others((b"".join(carried) or (head and head + _MARK)) + body + b"\n")
             else:
                 stream, at, written, message, detail = found
                 duration = durations[written]
@@ -91,7 +94,7 @@ class CsvReader:
                         stream.step(duration)
                     else:
                         stream.session.steps_us += duration
-                    head, start, carried = following, True, b""
+                    head, start, carried = following, True, []
                     continue
                 known = None
                 if duration >= 0 and len(message) <= OVERSIZED_BYTES:
@@ -111,7 +114,7 @@ class CsvReader:
                     done = build(execution, (known, at, duration, message, detail, stream.context, None))
                     stream.append(done)
                     known.totals.append(done)
-            head, start, carried = following, True, b""
+            head, start, carried = following, True, []
 
     def _taken_apart(self, head: bytes, body: bytes) -> tuple[Stream, int, bytes, bytes, bytes | None] | None:
         """Session, time, duration, message and bind values of a row; None where it is of another shape."""
@@ -162,10 +165,14 @@ class CsvReader:
         """Rows of any kind."""
         text = decoded(data)
         consumed: list[str] = []
+        raw, position = "", 0
         for row in _rows(text, consumed):
+            end = position + sum(map(len, consumed))
             if row and not self._record(row):
-                raw = "".join(consumed)
-                self._tally.not_understood(raw, len(raw.encode("utf-8", "replace")))
+                raw = raw or data.decode("utf-8", "surrogateescape")
+                unknown = raw[position:end].encode("utf-8", "surrogateescape")
+                self._tally.not_understood(text[position:end], len(unknown))
+            position = end
             consumed.clear()
 
     def _record(self, row: Sequence[str]) -> bool:

@@ -56,8 +56,8 @@ class JsonReader:
     def block(self, data: bytes) -> None:
         """Reads whole lines; every byte is counted."""
         unknown_before = self._tally.bytes_unknown
-        self._read(data)
-        self._tally.classified(len(data) - (self._tally.bytes_unknown - unknown_before))
+        self._read(data if data.endswith(b"\n") else data + b"\n")
+        self._tally.accounted(len(data), unknown_before)
         self._sink.settle()
 
     def oversized(self, data: bytes) -> None:

@@ -62,8 +62,7 @@ class StderrReader:
         else:
             self._timed.read(text if text.endswith(b"\n") else text + b"\n", self._records)
         # Every byte that lies in no gap lies in a record.
-        unknown = self._tally.bytes_unknown - unknown_before
-        self._tally.classified(len(data) - unknown)
+        self._tally.accounted(len(data), unknown_before)
         self._sink.settle()
 
     def oversized(self, data: bytes) -> None:
@@ -84,11 +83,13 @@ class StderrReader:
     def _records(self, data: bytes) -> None:
         """Hands over the records of a text that begins on a line, each with the parts that follow it."""
         text = decoded(data)
+        raw = ""
         position = 0
         record: Record | None = None
         for match in self._pattern.finditer(text):
             if match.start() != position:
-                self._gap(text[position : match.start()])
+                raw = raw or data.decode("utf-8", "surrogateescape")
+                self._gap(raw[position : match.start()])
             position = match.end()
             mark, state, body, session, pid, database, user, application, sqlstate = match.group(*self._fields)
             if "\n" in body:
@@ -118,11 +119,12 @@ class StderrReader:
         if record is not None:
             self._sink.record(record)
         if position < len(text):
-            self._gap(text[position:])
+            self._gap((raw or data.decode("utf-8", "surrogateescape"))[position:])
 
-    def _gap(self, text: str) -> None:
-        if text.strip():
-            self._tally.not_understood(text, len(text.encode("utf-8", "replace")))
+    def _gap(self, raw: str) -> None:
+        if raw.strip():
+            gap = raw.encode("utf-8", "surrogateescape")
+            self._tally.not_understood(decoded(gap), len(gap))
 
     def _time(self, match: re.Match[str]) -> int | None:
         """Microseconds since the epoch, of a time or of an epoch with its fraction."""

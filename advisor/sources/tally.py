@@ -47,6 +47,14 @@ class Tally:
         self.bytes_total += count
         self.bytes_classified += count
 
+    def accounted(self, count: int, unknown_before: int) -> None:
+        """`count` more bytes were read; what of them is not among the unknown since `unknown_before` was understood."""
+        # With the last line an end may have been counted that it does not have.
+        excess = max(0, self.bytes_unknown - unknown_before - count)
+        self.bytes_unknown -= excess
+        self.bytes_total -= excess
+        self.classified(count - (self.bytes_unknown - unknown_before))
+
     def not_understood(self, text: str, count: int) -> None:
         """`count` more bytes, shown by `text`, were not understood; each line of `text` counts once."""
         self.bytes_total += count
