@@ -74,8 +74,11 @@ _CONNECTION_AUTHORIZED = re.compile(
     r"(?: application_name=.*?)?(?: (?:SSL|GSS) .*)?",
     re.DOTALL,
 )
+# Numbers are no longer than a server's, and names not much longer than its 63 bytes: what an application writes to look
+# alike then costs no more than it is long, and sums stay in 64 bits.
 _DISCONNECTION = re.compile(
-    r"disconnection: session time: (\d+):(\d\d):(\d\d)\.(\d{3}) user=(.*) database=(.*) host=(\S*)(?: port=\S+)?",
+    r"disconnection: session time: (\d{1,7}):(\d\d):(\d\d)\.(\d{3})"
+    r" user=(.{0,256}) database=(.{0,256}) host=(\S{0,256})(?: port=\S{1,256})?",
     re.DOTALL,
 )
 
@@ -101,9 +104,9 @@ def _disconnection(message: str, _: str | None, __: str | None) -> Incident | No
 
 
 _LOCK_WAIT = re.compile(
-    r"process (\d+) (still waiting for|acquired|failed to acquire|detected deadlock while waiting for|avoided deadlock"
-    r" for|could not obtain) (\w+) on (.+?)(?: by rearranging queue order)?(?: after (\d+)\.(\d{3}) ms)?"
-    r"(?: at character \d+)?"
+    r"process (\d{1,15}) (still waiting for|acquired|failed to acquire|detected deadlock while waiting for"
+    r"|avoided deadlock for|could not obtain) (\w+) on (.+?)(?: by rearranging queue order)?"
+    r"(?: after (\d{1,11})\.(\d{3}) ms)?(?: at character \d+)?"
 )
 """In the stderr log the position of the relation in the statement may follow, as that of an error does."""
 
@@ -155,11 +158,14 @@ def _lock_wait(message: str, detail: str | None, context: str | None) -> Inciden
     )
 
 
+_PID_DIGITS = 10
+
+
 def _process_ids(text: str) -> tuple[int, ...]:
-    return tuple([int(pid) for pid in text.replace(" ", "").split(",") if pid])
+    return tuple([int(pid) for pid in text.replace(" ", "").split(",") if 0 < len(pid) <= _PID_DIGITS])
 
 
-_TEMPORARY_FILE = re.compile(r'temporary file: path "[^"\n]*", size (\d+)')
+_TEMPORARY_FILE = re.compile(r'temporary file: path "[^"\n]*", size (\d{1,15})')
 
 
 def _temporary_file(message: str, _: str | None, __: str | None) -> Incident | None:
@@ -172,12 +178,13 @@ _REASONS = frozenset(
      "flush-unlogged")
 )  # fmt: skip
 _CHECKPOINT = re.compile(
-    r"(check|restart)point complete: wrote (\d+) buffers \([\d.]+%\)(?:, wrote \d+ SLRU buffers)?; (\d+) (?:WAL|"
-    r"transaction log) file\(s\) added, (\d+) removed, (\d+) recycled; write=(\d+\.\d{3}) s, sync=(\d+\.\d{3}) s,"
-    r" total=(\d+\.\d{3}) s(?:; sync files=\d+, longest=(\d+\.\d{3}) s, average=\d+\.\d{3} s)?"
-    r"(?:; distance=(\d+) kB, estimate=\d+ kB)?(?:; lsn=.*)?"
+    r"(check|restart)point complete: wrote (\d{1,15}) buffers \([\d.]+%\)(?:, wrote \d+ SLRU buffers)?;"
+    r" (\d{1,15}) (?:WAL|transaction log) file\(s\) added, (\d{1,15}) removed, (\d{1,15}) recycled;"
+    r" write=(\d{1,11}\.\d{3}) s, sync=(\d{1,11}\.\d{3}) s, total=(\d{1,11}\.\d{3}) s"
+    r"(?:; sync files=\d+, longest=(\d{1,11}\.\d{3}) s, average=\d+\.\d{3} s)?"
+    r"(?:; distance=(\d{1,15}) kB, estimate=\d+ kB)?(?:; lsn=.*)?"
 )
-_TOO_FREQUENT = re.compile(r"checkpoints are occurring too frequently \((\d+) seconds? apart\)")
+_TOO_FREQUENT = re.compile(r"checkpoints are occurring too frequently \((\d{1,15}) seconds? apart\)")
 
 
 def _checkpoint_started(message: str, _: str | None, __: str | None) -> Incident | None:
@@ -216,14 +223,15 @@ def _too_frequent(message: str, _: str | None, __: str | None) -> Incident | Non
 
 
 _VACUUM = re.compile(
-    r'automatic (aggressive )?vacuum (to prevent wraparound )?of table "([^\n]*)": index scans: (\d+)(?:\n|$)'
+    r'automatic (aggressive )?vacuum (to prevent wraparound )?of table "([^\n]*)": index scans: (\d{1,15})(?:\n|$)'
 )
 _ANALYZE = re.compile(r'automatic analyze of table "([^\n]*?)"(?: system usage: .*|\n.*|$)', re.DOTALL)
-_PAGES = re.compile(r"^\s*pages: (\d+) removed, (\d+) remain", re.MULTILINE)
+_PAGES = re.compile(r"^[\t ]*pages: (\d{1,15}) removed, (\d{1,15}) remain", re.MULTILINE)
 _TUPLES = re.compile(
-    r"^\s*tuples: (\d+) removed, (\d+) remain(?:, (\d+) are dead but not yet removable)?", re.MULTILINE
+    r"^[\t ]*tuples: (\d{1,15}) removed, (\d{1,15}) remain(?:, (\d{1,15}) are dead but not yet removable)?",
+    re.MULTILINE,
 )
-_ELAPSED = re.compile(r"system usage: CPU[^\n]* elapsed:? (\d+)\.(\d\d) s")
+_ELAPSED = re.compile(r" elapsed:? (\d{1,9})\.(\d\d) s")
 
 
 def _vacuumed(message: str, _: str | None, __: str | None) -> Incident | None:
@@ -259,11 +267,13 @@ def _analyzed(message: str, _: str | None, __: str | None) -> Incident | None:
 
 
 def _elapsed_us(message: str) -> int | None:
-    found = _ELAPSED.search(message)
+    found = _ELAPSED.search(message.partition("system usage: CPU")[2].partition("\n")[0])
     return int(found[1] + found[2]) * 10_000 if found else None
 
 
-_RECOVERY_WAIT = re.compile(r"recovery (still|finished) waiting after (\d+)\.(\d{3}) ms: recovery conflict on (.+)")
+_RECOVERY_WAIT = re.compile(
+    r"recovery (still|finished) waiting after (\d{1,11})\.(\d{3}) ms: recovery conflict on (.+)"
+)
 _CONFLICTS = {
     "buffer deadlock": "deadlock",
     "buffer pin": "bufferpin",

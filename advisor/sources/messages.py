@@ -14,10 +14,14 @@ import orjson
 PlanFormat = Literal["text", "json", "xml", "yaml"]
 
 MESSAGE = re.compile(
-    r"(?:duration: (\d+)\.(\d{3}) ms(?:  )?)?(?:(statement|parse|bind|execute|plan)\b([^:\n]*):(?: |(?=\n)|$))?(.*)",
+    r"(?:duration: ([0-9]{1,11})\.([0-9]{3}) ms(?:  )?)?"
+    r"(?:(statement|parse|bind|execute|plan)\b([^:\n]*):(?: |(?=\n)|$))?(.*)",
     re.DOTALL,
 )
-"""Groups: milliseconds, microseconds, step, its name, text."""
+"""Groups: milliseconds, microseconds, step, its name, text. No duration has more than `DURATION_DIGITS`."""
+
+DURATION_DIGITS = 14
+"""Of a duration in microseconds: three years. What claims more was not written by a server; sums stay in 64 bits."""
 
 _PARAMETER = re.compile(r"\$\d+ = (?:NULL|'([^']*(?:''[^']*)*)')(?:, )?")
 _PARAMETER_LABELS = ("parameters: ", "Parameters: ")
@@ -84,22 +88,28 @@ def second_us(second: str, zone: str) -> int | None:
         hour, minute, whole = int(second[11:13]), int(second[14:16]), int(second[17:19])
     except ValueError:
         return None
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and whole <= 60 and year >= 1970):
+    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and whole <= 60):
+        return None
+    if not 1970 <= year < 9999:
+        # Within these also in every zone; Python's calendar ends with the year 9999.
         return None
     return (timegm((year, month, day, hour, minute, whole)) - _offset_minutes(zone) * 60) * 1_000_000
 
 
+_OFFSET = re.compile(r"([+-])([01]?[0-9])(?::?([0-5][0-9]))?(?::?[0-5][0-9])?")
+
+
 def _offset_minutes(zone: str) -> int:
-    if zone[:1] in ("+", "-"):
-        digits = zone[1:].replace(":", "")
-        minutes = int(digits[:2] or 0) * 60 + int(digits[2:4] or 0)
-        return -minutes if zone[0] == "-" else minutes
+    offset = _OFFSET.fullmatch(zone)
+    if offset is not None:
+        minutes = int(offset[2]) * 60 + int(offset[3] or 0)
+        return -minutes if offset[1] == "-" else minutes
     return _ZONES.get(zone.upper(), 0)
 
 
 def timestamp_us(text: str) -> int | None:
     """Microseconds since the epoch of `2026-11-20 23:03:00.123 UTC`, the form of csvlog and jsonlog; None if not."""
-    if text[19:20] == "." and text[23:24] == " " and text[20:23].isdigit():
+    if text[19:20] == "." and text[23:24] == " " and text[20:23].isdecimal():
         base = second_us(text[:19], text[24:])
         return base + int(text[20:23]) * 1000 if base is not None else None
     stamp, _, zone = text.partition(" ")[2].partition(" ")
@@ -107,17 +117,20 @@ def timestamp_us(text: str) -> int | None:
     base = second_us(f"{text[:10]} {second}", zone)
     if base is None:
         return None
-    return base + int(fraction[:6].ljust(6, "0")) if fraction.isdigit() else base
+    return base + int(fraction[:6].ljust(6, "0")) if fraction.isdecimal() else base
 
 
-_JSON_STRING = r'"((?:[^"\\]|\\.)*)"'
+_JSON_STRING = r'"((?:[^"\\]++|\\.)*+)"'
 _JSON_QUERY = re.compile(rf'"Query Text": {_JSON_STRING}')
 _JSON_PARAMETERS = re.compile(rf'"Query Parameters": {_JSON_STRING}')
-_YAML_QUERY = re.compile(rf"^\s*Query Text: {_JSON_STRING}", re.MULTILINE)
-_XML_QUERY = re.compile(r"<Query-Text>(.*?)</Query-Text>", re.DOTALL)
+_YAML_QUERY = re.compile(rf"^[ \t]*Query Text: {_JSON_STRING}", re.MULTILINE)
 _PLAN_ROOT = re.compile(r"^[^\n]*\(cost=\d", re.MULTILINE)
 _TEXT_PARAMETERS = re.compile(r"^Query Parameters: (?=\$1 = )", re.MULTILINE)
-_ROOT_ROWS = re.compile(r'"Actual Rows": ([\d.]+)|actual (?:time=[\d.]+ )?rows=([\d.]+)|Actual Rows: ([\d.]+)')
+_COUNT = r"([0-9]{1,15})(?![0-9])"
+"""Larger numbers are no counts of a server, and their sums would not stay in 64 bits."""
+
+_ROWS = r"([0-9]{1,15}(?:\.[0-9]{1,6})?)(?![0-9.])"
+_ROOT_ROWS = re.compile(rf'"Actual Rows": {_ROWS}|actual (?:time=[\d.]+ )?rows={_ROWS}|Actual Rows: {_ROWS}')
 
 
 def split_plan(body: str) -> tuple[str | None, tuple[str | None, ...] | None, str, PlanFormat]:
@@ -131,8 +144,8 @@ def split_plan(body: str) -> tuple[str | None, tuple[str | None, ...] | None, st
         sql = _unescape(query[1]) if query else None
         return _clean(sql), parse_parameters(_unescape(bound[1]) or "") if bound else None, text, "json"
     if text.startswith("<"):
-        query = _XML_QUERY.search(text)
-        return _clean(_unescape_xml(query[1]) if query else None), None, text, "xml"
+        quoted, end, _ = text.partition("<Query-Text>")[2].partition("</Query-Text>")
+        return _clean(_unescape_xml(quoted) if end else None), None, text, "xml"
     if not text.startswith("Query Text: ") or (_YAML_QUERY.match(text) and "\nPlan:" in text):
         query = _YAML_QUERY.search(text)
         return _clean(_unescape(query[1]) if query else None), None, text, "yaml" if query else "text"
@@ -150,11 +163,11 @@ def root_rows(plan: str) -> int | None:
     return round(float(found[1] or found[2] or found[3])) if found else None
 
 
-_HIT = re.compile(r"Shared Hit Blocks\W+(\d+)|Shared-Hit-Blocks>(\d+)")
-_READ = re.compile(r"Shared Read Blocks\W+(\d+)|Shared-Read-Blocks>(\d+)")
-_TEMP_READ = re.compile(r"Temp Read Blocks\W+(\d+)|Temp-Read-Blocks>(\d+)")
-_TEMP_WRITTEN = re.compile(r"Temp Written Blocks\W+(\d+)|Temp-Written-Blocks>(\d+)")
-_TEXT_BUFFERS = re.compile(r"^\s*Buffers: ([^\n]*)", re.MULTILINE)
+_HIT = re.compile(rf"Shared Hit Blocks\W+{_COUNT}|Shared-Hit-Blocks>{_COUNT}")
+_READ = re.compile(rf"Shared Read Blocks\W+{_COUNT}|Shared-Read-Blocks>{_COUNT}")
+_TEMP_READ = re.compile(rf"Temp Read Blocks\W+{_COUNT}|Temp-Read-Blocks>{_COUNT}")
+_TEMP_WRITTEN = re.compile(rf"Temp Written Blocks\W+{_COUNT}|Temp-Written-Blocks>{_COUNT}")
+_TEXT_BUFFERS = re.compile(r"^[ \t]*Buffers: ([^\n]*)", re.MULTILINE)
 
 
 def root_blocks(plan: str) -> tuple[int, int, int, int]:
@@ -173,7 +186,7 @@ def root_blocks(plan: str) -> tuple[int, int, int, int]:
 
 
 def _named(name: str, text: str) -> int:
-    found = re.search(rf"\b{name}=(\d+)", text)
+    found = re.search(rf"\b{name}={_COUNT}", text)
     return int(found[1]) if found else 0
 
 

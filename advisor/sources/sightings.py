@@ -25,12 +25,16 @@ _FIELD = rb'(?:"(?:[^"\n]|"")*"|[^",\n]*),'
 _ROWS = {
     # Manual, "Using CSV-Format Log Output": the process is column 4, the message column 14.
     "csv": re.compile(
-        rb"^" + _TIME + rb",(?:%b){2}(\d+),(?:%b){9}\"?(%b)" % (_FIELD, _FIELD, _TEXT),
+        rb"^" + _TIME + rb",(?:%b){2}(\d{1,10}),(?:%b){9}\"?(%b)" % (_FIELD, _FIELD, _TEXT),
         re.MULTILINE,
     ),
     # `write_jsonlog` in src/backend/utils/error/jsonlog.c writes its keys in this order.
     "json": re.compile(
-        rb'^\{"timestamp": ?"' + _TIME + rb'"[^\n]*?"pid": ?(\d+)[^\n]*?"message": ?"(' + _TEXT + rb")",
+        rb'^\{"timestamp": ?"'
+        + _TIME
+        + rb'"(?>[^\n]*?"pid": ?)(\d{1,10})(?!\d)(?>[^\n]*?"message": ?")('
+        + _TEXT
+        + rb")",
         re.MULTILINE,
     ),
 }

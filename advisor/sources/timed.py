@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from advisor.model.execution import Execution
-from advisor.sources.messages import second_us
+from advisor.sources.messages import DURATION_DIGITS, second_us
 from advisor.sources.prefix import compile_prefix
 from advisor.sources.sink import STEPS, ZERO, Sink, Stream
 from advisor.sources.tally import OVERSIZED_BYTES
@@ -42,7 +42,7 @@ class Durations(dict[bytes, int]):
 
     def __missing__(self, text: bytes) -> int:
         digits = text.replace(b".", b"", 1)
-        if text[-4:-3] != b"." or len(digits) < 4 or not digits.isdigit():
+        if text[-4:-3] != b"." or not 4 <= len(digits) <= DURATION_DIGITS or not digits.isdigit():
             return -1
         if len(self) >= REMEMBERED_DURATIONS:
             self.clear()
@@ -138,7 +138,7 @@ class TimedReader:
         head, at, next_at = b"", 0, 0
         found: _Head | None = None
         next_found: _Head | None
-        carried = b""
+        carried: list[bytes] = []
         for piece in data.split(_MARK):
             body, _, following = piece.rpartition(b"\n")
             if following == head and found is not None:
@@ -152,13 +152,15 @@ class TimedReader:
                     if next_at < 0:
                         next_found = None
             if next_found is None and following:
-                carried = (carried or (head and head + _MARK)) + piece + _MARK
+                if head and not carried:
+                    carried += (head, _MARK)
+                carried += (piece, _MARK)
                 found = None
                 continue
             if found is None:
-                if body:
-                    rest((carried or (head and head + _MARK)) + body + b"\n")
-                head, found, at, carried = following, next_found, next_at, b""
+                if body or carried:
+                    rest((b"".join(carried) or (head and head + _MARK)) + body + b"\n")
+                head, found, at, carried = following, next_found, next_at, []
                 continue
             stream = found[0]
             written, _, message = body.partition(b" ms  ")

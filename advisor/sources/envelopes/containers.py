@@ -29,19 +29,20 @@ class _Joined:
     __slots__ = ("_parts",)
 
     def __init__(self) -> None:
-        self._parts: dict[object, bytes] = {}
+        self._parts: dict[object, bytearray] = {}
 
     def add(self, stream: object, part: bytes, *, complete: bool) -> bytes | None:
         """The line that `part` ends, without its line end; None where more comes."""
-        line = self._parts.pop(stream, b"") + part
-        if complete or len(line) > LONGEST_LINE_BYTES:
-            return line
-        self._parts[stream] = line
-        return None
+        # A bytearray grows in place: a line of very many parts costs no more than it is long.
+        line = self._parts.setdefault(stream, bytearray())
+        line += part
+        if not complete and len(line) <= LONGEST_LINE_BYTES:
+            return None
+        return bytes(self._parts.pop(stream))
 
     def rest(self) -> Iterator[bytes]:
         """What never ended."""
-        yield from filter(None, self._parts.values())
+        yield from map(bytes, filter(None, self._parts.values()))
 
 
 def _given(layer: Layer, line: bytes, at: bytes) -> bytes:

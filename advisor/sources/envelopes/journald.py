@@ -4,6 +4,7 @@ Sources: systemd.journal-fields(7); "Journal Export Formats" of systemd.io: `FIE
 alone, then eight bytes of length (little-endian) and the value; an empty line ends an entry.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ _FIELDS = frozenset(
         *("_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"),
     )
 )
+
+_MICROSECONDS = re.compile(r"[0-9]{1,18}")
 
 _BROKEN = 64
 """Broken lines held at once: a journal has as many as servers that write to it."""
@@ -74,7 +77,7 @@ def _add_field(fields: dict[str, Any], raw: list[bytes], line: bytes, lines: Ite
         if (field := name.decode("latin-1")) in _FIELDS:
             fields[field] = value
         return
-    data = b""
+    data = bytearray()
     while len(data) < 8 or len(data) < 9 + int.from_bytes(data[:8], "little"):
         if len(data) >= 8 and int.from_bytes(data[:8], "little") > LONGEST_LINE_BYTES:
             break
@@ -83,7 +86,7 @@ def _add_field(fields: dict[str, Any], raw: list[bytes], line: bytes, lines: Ite
             break
         raw.append(more)
         data += more
-    fields[name.decode("latin-1")] = data[8 : 8 + int.from_bytes(data[:8], "little")]
+    fields[name.decode("latin-1")] = bytes(data[8 : 8 + int.from_bytes(data[:8], "little")])
 
 
 class _Entries:
@@ -95,7 +98,7 @@ class _Entries:
         self._layer = layer
         self._assembler = Assembler(layer, source.foreign)
         self._programs = frozenset(layer.sources)
-        self._broken: dict[tuple[str, str, str], bytes] = {}
+        self._broken: dict[tuple[str, str, str], bytearray] = {}
 
     def add(self, entry: Mapping[str, Any], raw: bytes) -> Iterator[bytes]:
         program = program_of(entry)
@@ -103,7 +106,8 @@ class _Entries:
             return
         pid = pid_of(entry)
         key = (_text(entry.get("_HOSTNAME")), program, pid)
-        message = self._broken.pop(key, b"") + _bytes(entry["MESSAGE"])
+        message = self._broken.pop(key, None) or bytearray()
+        message += _bytes(entry["MESSAGE"])
         broken = _text(entry.get("_LINE_BREAK")) == "line-max"
         if broken and len(message) <= LONGEST_LINE_BYTES and len(self._broken) < _BROKEN:
             self._broken[key] = message
@@ -111,12 +115,12 @@ class _Entries:
         stamp = b""
         if self._layer.stamp != "none":
             at = _text(entry.get("_SOURCE_REALTIME_TIMESTAMP") or entry.get("__REALTIME_TIMESTAMP"))
-            stamp = stamped(self._layer, epoch_stamp(int(at)) if at.isdecimal() else None, pid.encode())
-        yield from self._assembler.add(key, message, stamp, raw)
+            stamp = stamped(self._layer, epoch_stamp(int(at)) if _MICROSECONDS.fullmatch(at) else None, pid.encode())
+        yield from self._assembler.add(key, bytes(message), stamp, raw)
 
     def finish(self) -> Iterator[bytes]:
         for key, message in self._broken.items():
-            yield from self._assembler.add(key, message, b"", message)
+            yield from self._assembler.add(key, bytes(message), b"", bytes(message))
         self._broken.clear()
         yield from self._assembler.finish()
 

@@ -28,7 +28,7 @@ _CONTAINER = re.compile(
     rb'\s*\{\s*(?:"[^"]*"\s*:\s*' + _SIMPLE + rb'\s*,\s*){0,20}"(?:events|records|logEvents|result|entries)"\s*:\s*\['
 )
 _POSTGRES = re.compile(r"postgres|pgsql|^pg_|^pg$", re.IGNORECASE)
-_NUMBER = re.compile(rb"\[(\d+)(-\d+)?\] ")
+_NUMBER = re.compile(rb"\[(\d{1,20})(-\d+)?\] ")
 
 
 def proposed(head: bytes, whole: bytes, text: bytes) -> Iterator[Layer]:
