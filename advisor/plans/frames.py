@@ -14,7 +14,7 @@ _MAJORITY = 0.5
 """A frame is believed where at least this share of the lines wears it: the first and last ones often get lost."""
 _TAB = "    "
 """Pastes that mix tabs and spaces come from editors that put one for four."""
-_PADDED_PLUS = re.compile(r"\s{2,}\+$")
+_PADDED_PLUS = re.compile(r"(?<!\s)\s{2,}\+$")
 
 
 class Line(NamedTuple):
@@ -44,7 +44,7 @@ def unquoted_document(text: str) -> str:
         start, end = stripped.find('"'), stripped.rfind('"')
         return stripped[start + 1 : end].replace('""', '"')
     lines = [
-        re.sub(r"\s*[+↵]$", "", line.rstrip("\r").strip().strip(_BARS).rstrip())
+        re.sub(r"(?<!\s)\s*[+↵]$", "", line.rstrip("\r").strip().strip(_BARS).rstrip())
         for line in stripped.lstrip("\ufeff").split("\n")
         if not line.strip() or not _RULE.match(line)
     ]

@@ -13,7 +13,7 @@ from advisor.plans.text_format import read_text
 _SIGNS = (
     ("xml", re.compile(r"<explain\b[^>]*>|<Plan>")),
     ("json", re.compile(r'"{1,2}(?:Plan"{1,2}\s*:\s*\{|Node Type"{1,2}\s*:)')),
-    ("yaml", re.compile(r"^[\s|\"]*(?:- )?Plan:\s*\+?\s*$", re.MULTILINE)),
+    ("yaml", re.compile(r"^[ \t|\"]*(?:- )?Plan:[ \t]*+\+?[ \t\r]*$", re.MULTILINE)),
 )
 _READERS: Mapping[str, Callable[[str], Iterator[dict[str, Any]]]] = {"text": read_text, "json": read_json}
 

@@ -25,9 +25,9 @@ HEAD_BYTES = 256 * 1024
 """Looked at: a log's first records may be long."""
 
 _SEVERITY = re.compile(rf"^[^\t\n]{{0,300}}?(?<![A-Za-z])(?:{SEVERITIES}):  ", re.MULTILINE)
-_EXPLAIN_TEXT = re.compile(r"\(cost=\d+\.\d+\.\.\d|\(actual (?:time|rows)=|^\s*QUERY PLAN\s*$", re.MULTILINE)
+_EXPLAIN_TEXT = re.compile(r"\(cost=\d+\.\d+\.\.\d|\(actual (?:time|rows)=|^[ \t]*QUERY PLAN[ \t\r]*$", re.MULTILINE)
 _EXPLAIN_DOCUMENT = re.compile(
-    r'"{1,2}(?:Node Type|Plan)"{1,2}\s*:|<explain\b|<Node-Type>|^[\s|]*-? ?Plan:', re.MULTILINE
+    r'"{1,2}(?:Node Type|Plan)"{1,2}\s*:|<explain\b|<Node-Type>|^[ \t|]*-? ?Plan:', re.MULTILINE
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 

@@ -11,12 +11,13 @@ from advisor.sql.parse import scan
 
 COMMENT_TOKENS = frozenset({pb.SQL_COMMENT, pb.C_COMMENT})
 
-_PAIR = r"\s*(?P<key>[\w.%-]+)\s*=\s*'(?P<value>(?:[^'\\]|\\.)*)'\s*"
+# Nothing is given back (`*+`): what is no tag costs no more than it is long.
+_PAIR = r"\s*+(?P<key>[\w.%-]++)\s*+=\s*+'(?P<value>(?:[^'\\]++|\\.)*+)'\s*+"
 _SQLCOMMENTER_PAIR = re.compile(_PAIR)
 _ANY_PAIR = re.sub(r"\?P<\w+>", "?:", _PAIR)
-_SQLCOMMENTER = re.compile(rf"{_ANY_PAIR}(?:,{_ANY_PAIR})*,?\s*", re.DOTALL)
+_SQLCOMMENTER = re.compile(rf"{_ANY_PAIR}(?:,{_ANY_PAIR})*+,?\s*+", re.DOTALL)
 # No space after the colon: `-- note: slow` is prose, not a tag.
-_MARGINALIA = re.compile(r"\s*[A-Za-z_][\w.-]*:[^\s,][^,]*(?:,\s*[A-Za-z_][\w.-]*:[^,]*)*,?\s*")
+_MARGINALIA = re.compile(r"\s*+[A-Za-z_][\w.-]*+:[^\s,][^,]*+(?:,\s*+[A-Za-z_][\w.-]*+:[^,]*+)*+,?\s*+")
 
 
 def split_comments(sql: str) -> tuple[str, Mapping[str, str]]:

@@ -23,14 +23,16 @@ _NAMED = r"0-9A-Za-z_\x80-\U0010ffff"
 """What names are made of, to PostgreSQL's scanner: signs and blanks beyond ASCII, too."""
 
 _TOKEN = re.compile(
-    rf"""(?P<escape>(?<![{_NAMED}$"])[eE]'(?:[^'\\]|\\.|'')*')
-    |(?P<string>'(?:[^']|'')*')
-    |(?P<keep>"(?:[^"]|"")*")
-    |(?P<comment>--[^\n\r]*|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)
-    |(?P<dollar>(?<![{_NAMED}$])\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][{_NAMED}]*)?)\$.*?\$(?P=tag)\$)
+    rf"""(?P<escape>(?<![{_NAMED}$"])[eE]'(?:[^'\\]++|\\.|'')*+')
+    |(?P<string>'(?:[^']++|'')*+')
+    |(?P<keep>"(?:[^"]++|"")*+")
+    |(?P<comment>--[^\n\r]*+|/\*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/)
+    |(?P<dollar>(?<![{_NAMED}$])\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][{_NAMED}]*+)?)\$
+        (?:.*?\$(?P=tag)\$|(?P<open>.*+)))
     |(?P<number>[0-9](?<![{_NAMED}$][0-9])[0-9]*)""",
     re.VERBOSE | re.DOTALL,
 )
+"""What has no end is tried once: nothing is given back, and a dollar quote that stays open (`open`) takes all."""
 
 
 _UNCERTAIN = re.compile(r"[0-9]|--|/\*|\*/")
@@ -139,8 +141,8 @@ def _tokenised(sql: str) -> str | None:
             return " "
         if found["number"]:
             return _by_size(found)
-        if found["string"] and "\\'" in found[0]:
-            # With standard_conforming_strings off the string goes on behind this quote.
+        if found["open"] or (found["string"] and "\\'" in found[0]):
+            # With standard_conforming_strings off a string goes on behind this quote.
             ambiguous = True
         return "e'" if found["escape"] else "$'" if found["dollar"] else "'"
 

@@ -11,7 +11,7 @@ import orjson
 from advisor.sources.languages.marks import ENGLISH_MARKS, MARKS, UNKNOWN
 
 _FIELD = re.compile(r"\{(\d)([no]?)\}")
-_PATTERNS = {"": "(.*?)", "n": r"(-?[\d.,:]+)", "o": "(.+?)"}
+_PATTERNS = {"": "(.*?)", "n": r"(-?[\d.,:]{1,40})", "o": "(.+?)"}
 """Of the fields of a format: text, a number (with the language's decimal sign), an object that has a lock."""
 
 _STATE = re.compile(r"[0-9A-Z]{5}: ")
@@ -153,8 +153,14 @@ def _pattern(local: str) -> re.Pattern[str]:
     pieces = _FIELD.split(local)
     parts = [re.escape(_plain(pieces[0]))]
     for position in range(1, len(pieces), 3):
-        parts += [_PATTERNS[pieces[position + 1]], re.escape(_plain(pieces[position + 2]))]
-    return re.compile("".join(parts), re.DOTALL)
+        kind, text = pieces[position + 1], re.escape(_plain(pieces[position + 2]))
+        if kind != "n":
+            parts.append("")
+        parts[-1] += _PATTERNS[kind] + text
+    # A field of any text ends where what follows it is first met, for good: else the fields of a message that is none
+    # of these would be tried at each of their places with each place of the others.
+    first, *texts = parts
+    return re.compile("".join((first, *(f"(?>{text})" for text in texts[:-1]), *texts[-1:])), re.DOTALL)
 
 
 def _parts(english: str, local: str) -> tuple[str, ...]:
