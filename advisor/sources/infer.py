@@ -372,8 +372,9 @@ def _example(text: str, everything: Sequence[str]) -> str:
 
 def _refused(name: str, line: str, guess: str, share: float, why: str) -> UnknownPrefix:
     first = line.split("\n", 1)[0][:200]
+    tried = f"the best guess, {guess!r}, fits {share:.0%} of the lines looked at" if share else "nothing fits its lines"
     return UnknownPrefix(
         f"The line prefix of {name} is not one that can be inferred: {why}.",
-        why=f"One of its lines is {first!r}; the best guess, {guess!r}, fits {share:.0%} of the lines looked at.",
+        why=f"One of its lines is {first!r}; {tried}.",
         hint="Run SHOW log_line_prefix on the server and give it: --prefix '%m [%p] '",
     )
