@@ -18,7 +18,7 @@ from advisor.cli.run import run_and_write
 def command(inputs: tuple[str, ...], dsn: str | None, schema: str | None, snapshot: str | None, **values: Any) -> int:
     """Judge a workload and prove what would make it faster.
 
-    INPUT is a log (stderr, csv or json; plain or .gz), EXPLAIN output, a .sql
+    INPUT is a log (any format, wrapped or compressed), a digest, EXPLAIN output, a .sql
     file, a folder of these, - for stdin, a snapshot, or a database's URL.
     """
     from advisor.api import analyze
