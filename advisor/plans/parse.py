@@ -15,6 +15,9 @@ _SIGNS = (
     ("json", re.compile(r'"{1,2}(?:Plan"{1,2}\s*:\s*\{|Node Type"{1,2}\s*:)')),
     ("yaml", re.compile(r"^[ \t|\"]*(?:- )?Plan:[ \t]*+\+?[ \t\r]*$", re.MULTILINE)),
 )
+_SHOWN = 200
+"""Letters of an error."""
+
 _READERS: Mapping[str, Callable[[str], Iterator[dict[str, Any]]]] = {"text": read_text, "json": read_json}
 
 
@@ -32,7 +35,14 @@ def parse_plans(text: str) -> list[Plan]:
         raise InputError(
             f"The plan is in {name.upper()}, which is not read here.", hint="Give it in FORMAT TEXT or FORMAT JSON."
         )
-    plans = [plan_of(document) for document in reader(text)]
+    try:
+        plans = [plan_of(document) for document in reader(text)]
+    except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
+        raise InputError(
+            "The plan is not one that a server writes.",
+            why=f"A value in it is of another kind or size: {str(error)[:_SHOWN]}.",
+            hint="Give the output of EXPLAIN (ANALYZE, BUFFERS) as the server printed it.",
+        ) from error
     if not plans:
         line = next(line.strip() for line in text.splitlines() if line.strip())
         raise InputError(

@@ -154,14 +154,18 @@ def is_raised(context: str | None) -> bool:
     return context is not None and _RAISED.match(context) is not None
 
 
-@lru_cache(maxsize=4096)
 def message_class(message: str) -> str:
     """The first line of a message without numbers, values in quotes, UUIDs and log positions.
 
     Names of relations, constraints and the like stay: `duplicate key value violates unique constraint "orders_pkey"`.
     """
-    text = _POSITION.sub("", message[-_POSITION_CHARACTERS:], count=1)
-    text = (message[:-_POSITION_CHARACTERS] + text)[:MESSAGE_CHARACTERS].partition("\n")[0]
+    end = _POSITION.sub("", message[-_POSITION_CHARACTERS:], count=1)
+    return _class((message[:-_POSITION_CHARACTERS][:MESSAGE_CHARACTERS] + end)[:MESSAGE_CHARACTERS].partition("\n")[0])
+
+
+@lru_cache(maxsize=4096)
+def _class(text: str) -> str:
+    # The cache holds what it was asked for: a whole message may have megabytes.
     return _VARIABLE.sub(_masked, text).strip()
 
 

@@ -77,12 +77,21 @@ def parameters_text(parameters: Sequence[str | None]) -> str:
     return "Parameters: " + ", ".join(f"${number} = {value}" for number, value in enumerate(values, 1))
 
 
-@lru_cache(maxsize=4096)
+LONGEST_ZONE = 40
+"""Letters of a time zone's name."""
+
+
 def second_us(second: str, zone: str) -> int | None:
     """Microseconds since the epoch of `2026-11-20 23:03:00` in a zone (`UTC`, `CET`, `+02`, `-0330`, `+05:30`).
 
     None where it is no time of the calendar.
     """
+    # The cache holds what it was asked for, and what stands where a zone should may have megabytes.
+    return _second_us(second[:20], zone) if len(zone) <= LONGEST_ZONE else None
+
+
+@lru_cache(maxsize=4096)
+def _second_us(second: str, zone: str) -> int | None:
     try:
         year, month, day = int(second[:4]), int(second[5:7]), int(second[8:10])
         hour, minute, whole = int(second[11:13]), int(second[14:16]), int(second[17:19])

@@ -3,7 +3,7 @@
 import signal
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -206,6 +206,19 @@ def test_sums_of_the_longest_durations_can_be_kept() -> None:
     again = Digest()
     again.restore(digest.state())
     assert [query.total_us for query in again.freeze().queries] == [99_999_999_999_999 * 1000]
+
+
+@pytest.mark.parametrize(
+    "value", ["null", "[]", "{}", '"x"', '"1.5"', "1e999", "9" * 5000, "true", '[{"Node Type": 5}]', "[[]]"]
+)
+@pytest.mark.parametrize(
+    "name", ["Plan", "Plans", "Node Type", "Plan Rows", "Plan Width", "Actual Loops", "Shared Hit Blocks"]
+)
+def test_values_of_plans_that_no_server_writes(name: str, value: str) -> None:
+    node = f'"Node Type": "Seq Scan", "Relation Name": "t", "Total Cost": 1.5, "{name}": {value}'
+    document = f'[{{"{name}": {value}}}]' if name == "Plan" else f'[{{"Plan": {{{node}}}}}]'
+    with suppress(AdvisorError):
+        assert len(parse_plans(document)) <= 1
 
 
 # Texts that are made to stop a reader: each costs no more than it is long.
