@@ -7,6 +7,7 @@ joined in the order of the file. A worker adds all its parts to one digest, so t
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Event
@@ -56,19 +57,24 @@ def read_in_parallel(
     context = multiprocessing.get_context("spawn")
     stop, next_part = context.Event(), context.Value("i", 0)
     workers = []
-    for _ in range(min(jobs, len(parts))):
-        here, there = context.Pipe(duplex=False)
-        worker = context.Process(target=_work, args=(path, parts, layout, window, next_part, stop, there), daemon=True)
-        worker.start()
-        there.close()
-        workers.append((worker, here))
     runs: dict[int, Any] = {}
     try:
+        with _blocked_signals():
+            for _ in range(min(jobs, len(parts))):
+                here, there = context.Pipe(duplex=False)
+                arguments = (path, parts, layout, window, next_part, stop, there)
+                worker = context.Process(target=_work, args=arguments, daemon=True)
+                worker.start()
+                there.close()
+                workers.append((worker, here))
         _collect([here for _, here in workers], digest, runs, progress)
     except BaseException:
         stop.set()
         # What was understood until now is kept: each process hands over what it has at its next block.
-        _collect([here for _, here in workers if not here.closed], digest, runs, lambda _: None)
+        for _, here in workers:
+            if not here.closed:
+                with suppress(AdvisorError):
+                    _collect([here], digest, runs, lambda _: None)
         raise
     finally:
         for number in sorted(runs):
@@ -77,6 +83,19 @@ def read_in_parallel(
             worker.join(timeout=5)
             if worker.is_alive():
                 worker.kill()
+
+
+@contextmanager
+def _blocked_signals() -> Iterator[None]:
+    """Ctrl-C goes to every process of the terminal: the one that starts the others decides what happens then.
+
+    A process inherits what is blocked, so that it does not end while Python still loads it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _collect(
@@ -110,10 +129,7 @@ def _collect(
 def _work(
     path: str, parts: list[tuple[int, int]], layout: Layout, window: Window, next_part: Any, stop: Event, to: Connection
 ) -> None:
-    """One process: takes parts until there are none."""
-    # Ctrl-C goes to every process of the terminal: the one that started this one decides what happens then.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """One process: takes parts until there are none, or until it is told to stop."""
     digest, runs = Digest(), {}
     wanted = None if window.is_everything else window
     try:
@@ -125,7 +141,9 @@ def _work(
                 runs[number] = run.state()
         to.send((_DONE, (digest.state(), runs)))
     except (AdvisorError, OSError) as error:
-        to.send((_FAILED, error))
+        # Where nobody listens any more, nobody is to be told.
+        with suppress(OSError):
+            to.send((_FAILED, error))
 
 
 def _taken(next_part: Any) -> int:
