@@ -76,6 +76,12 @@ def _groups(fields: Mapping[int, Field], letters: Mapping[int, str]) -> Sequence
     return None
 
 
+MAX_ASSIGNMENTS = 1 << 12
+"""Ways to label all words that are compared. Real prefixes have some dozens."""
+
+_ONCE = frozenset(("u", "d", "a"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Evidence:
     """What words are judged by. `lines`: the rows of each session, in their order."""
@@ -103,7 +109,10 @@ def _label_words(
         groups=groups,
     )
     costs = {number: _costs(number, column, evidence) for number, column in words.items()}
-    ranked = sorted(_assignments(list(costs.items())), key=lambda found: found[0])
+    assignments = _assignments(list(costs.items()))
+    if assignments is None:
+        return Labels(letters={}, doubt=max(next(iter(words.values())).values))
+    ranked = sorted(assignments, key=lambda found: found[0])
     if not ranked:
         return Labels(letters={})
     best_cost, best = ranked[0]
@@ -128,16 +137,40 @@ def _extracted(letters: Mapping[int, str], words: Mapping[int, Field]) -> dict[s
     return found
 
 
-def _assignments(costs: Sequence[tuple[int, Mapping[str, float]]]) -> Iterator[tuple[float, dict[int, str]]]:
-    """Labels of all words with what they cost; user, database and application are given once each."""
-    if not costs:
-        yield 0.0, {}
-        return
-    number, choices = costs[0]
-    for cost, others in _assignments(costs[1:]):
-        for letter, price in choices.items():
-            if letter not in ("u", "d", "a") or letter not in others.values():
-                yield cost + price, {number: letter, **others}
+def _assignments(costs: Sequence[tuple[int, Mapping[str, float]]]) -> list[tuple[float, dict[int, str]]] | None:
+    """Labels of all words with what they cost; user, database and application are given once each.
+
+    Left out are those that cost `MARGIN` more than another. None where the others are too many: of each word several
+    labels are as good, and a prefix has few words.
+    """
+    limit = _some_cost(costs) + MARGIN
+    left = sum(min(choices.values()) for _, choices in costs)
+    found: list[tuple[float, dict[int, str]]] = [(0.0, {})]
+    for number, choices in reversed(costs):
+        left -= min(choices.values())
+        found = [
+            (cost + price, {number: letter, **others})
+            for cost, others in found
+            for letter, price in choices.items()
+            if cost + price + left <= limit and (letter not in _ONCE or letter not in others.values())
+        ]
+        if len(found) > MAX_ASSIGNMENTS:
+            return None
+    return found
+
+
+def _some_cost(costs: Sequence[tuple[int, Mapping[str, float]]]) -> float:
+    """What one choice of labels costs, not much more than the best; infinite where none was found."""
+    given: set[str] = set()
+    total = 0.0
+    for _, choices in costs:
+        free = {letter: price for letter, price in choices.items() if letter not in given}
+        if not free:
+            return float("inf")
+        letter = min(free, key=free.__getitem__)
+        given |= {letter} & _ONCE
+        total += free[letter]
+    return total
 
 
 def _costs(number: int, column: Field, evidence: _Evidence) -> dict[str, float]:

@@ -10,7 +10,7 @@ from types import FrameType
 
 import pytest
 
-from advisor.errors import AdvisorError
+from advisor.errors import AdvisorError, UnknownPrefix
 from advisor.plans.parse import parse_plans
 from advisor.sources.detect import detect
 from advisor.sources.envelopes import find_envelope, unwrap
@@ -19,6 +19,7 @@ from advisor.sources.languages import language
 from advisor.sources.languages.marks import MARKS
 from advisor.sources.layout import Layout, LogFormat
 from advisor.sources.messages import parse_parameters, root_blocks, root_rows, second_us, split_plan, timestamp_us
+from advisor.sources.prefix import infer_prefix
 from advisor.sources.reader import read_piece
 from advisor.sources.sightings import KINDS, sightings
 from advisor.sources.tally import Tally
@@ -323,6 +324,19 @@ def test_hostile_first_lines(name: str) -> None:
             detect(head, "x")
         except AdvisorError:
             return
+
+
+def test_hostile_prefixes() -> None:
+    rng = Random(4)
+    words = ["".join(rng.choices("abcdefgh", k=5)) for _ in range(9)]
+    lines = [" ".join(rng.choices(words, k=14)) + " LOG:  duration: 1.000 ms  statement: SELECT 1" for _ in range(300)]
+    tracemalloc.start()
+    try:
+        with guarded(), suppress(UnknownPrefix):
+            assert "%" not in infer_prefix("\n".join(lines), "x")
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", MARKS)
