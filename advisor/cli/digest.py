@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from advisor.cli.digest_summary import write_digest
-from advisor.cli.options import instant, option
+from advisor.cli.options import option, window
 from advisor.cli.progress import progress
 from advisor.model.options import Options
 
@@ -43,9 +43,10 @@ def command(inputs: tuple[str, ...], output: str | None, redact: bool, fresh: bo
     """
     from advisor.api import digest
 
+    since_us, until_us = window(values)
     options = Options(
-        since_us=instant(values["since"], "--since"),
-        until_us=instant(values["until"], "--until"),
+        since_us=since_us,
+        until_us=until_us,
         min_coverage=values["min_coverage"] / 100,
         prefix=values["prefix"],
         jobs=values["jobs"],

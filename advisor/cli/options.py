@@ -82,14 +82,15 @@ def read_options(values: Mapping[str, Any]) -> Options:
     Raises:
         click.BadParameter: a value that is not of its form.
     """
+    since_us, until_us = window(values)
     return Options(
         select=_listed(values["select"]),
         ignore=_listed(values["ignore"]),
         sandbox=values["sandbox"],
         docker_image=values["docker_image"],
         table_rows=_table_rows(values["table_rows"]),
-        since_us=instant(values["since"], "--since"),
-        until_us=instant(values["until"], "--until"),
+        since_us=since_us,
+        until_us=until_us,
         min_calls=values["min_calls"],
         min_time_ms=values["min_time"],
         min_coverage=values["min_coverage"] / 100,
@@ -113,6 +114,18 @@ def _table_rows(text: str) -> dict[str, int]:
             raise click.BadParameter(f"{part!r} is not of the form orders=2000000", param_hint="--table-rows")
         rows[name.strip()] = int(digits)
     return rows
+
+
+def window(values: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """--since and --until, microseconds since the epoch.
+
+    Raises:
+        click.BadParameter: one is no time, or they are the wrong way round.
+    """
+    since_us, until_us = instant(values["since"], "--since"), instant(values["until"], "--until")
+    if since_us is not None and until_us is not None and since_us > until_us:
+        raise click.BadParameter("it is later than --until", param_hint="--since")
+    return since_us, until_us
 
 
 def instant(text: str | None, flag: str) -> int | None:

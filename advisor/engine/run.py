@@ -10,7 +10,8 @@ from advisor.model.advice import Finding
 from advisor.model.evidence import Evidence
 from advisor.model.report import Diagnostic, SkippedRule
 
-SESSION_FORMATS = frozenset({"stderr", "csv", "json"})
+_WITHOUT_SESSIONS = frozenset({"sql", "explain", "pg_stat_statements"})
+"""Formats of inputs that are no logs; all others are, whatever is around them."""
 """Input formats whose records name their session."""
 
 
@@ -32,7 +33,10 @@ def missing_evidence(rule: Rule, evidence: Evidence) -> str | None:
         "workload": (bool(workload.queries), "no statements in the input"),
         "plans": (bool(workload.plans), "no plans in the input"),
         "timings": (any(query.timed_calls for query in workload.queries), "no durations in the input"),
-        "sessions": (any(i.format in SESSION_FORMATS for i in workload.inputs), "no log with sessions in the input"),
+        "sessions": (
+            any(i.format not in _WITHOUT_SESSIONS for i in workload.inputs),
+            "no log with sessions in the input",
+        ),
         "migrations": (bool(evidence.migrations), "no migrations in the input"),
         "tables": (
             bool(workload.plans) or (evidence.catalog is not None and bool(workload.queries)),

@@ -225,6 +225,8 @@ def _advised(query: AdvisedQuery, outcome: AdviceOutcome) -> str:
 def _gain(ratio: float) -> str:
     if ratio <= 0:
         return "all of it saved"
+    if _digits(max(ratio, 1 / ratio)) == _digits(1.0):
+        return "neither faster nor slower"
     return f"{_digits(1 / ratio)}x faster" if ratio <= 1 else f"{_digits(ratio)}x slower"
 
 

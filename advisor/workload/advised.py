@@ -85,7 +85,11 @@ def outcomes(
             first = before.get(query_id)
             second = partners.get(query_id)
             if each.rewritten_sql is not None:
-                second = _rewritten(each.rewritten_sql, first, new.queries)
+                rewritten = _rewritten(each.rewritten_sql, first, new.queries)
+                if rewritten is None and second is not None:
+                    queries.append(_not_applied(query_id, first, second, promised))
+                    continue
+                second = rewritten
             queries.append(_outcome(query_id, first, second, promised, noise, ensemble, min_calls))
         found.append(_whole(each, tuple(queries), used))
     return tuple(found)
@@ -136,6 +140,20 @@ def _rewritten(sql: str, first: Query | None, queries: Sequence[Query]) -> Query
     found = [query for query in alike if text_id(query.sql) == wanted]
     same = [query for query in found if first is not None and query.database == first.database]
     return same[0] if same else found[0] if len(found) == 1 else None
+
+
+def _not_applied(query_id: str, first: Query | None, second: Query, promised: float | None) -> AdvisedQuery:
+    """NEW has the query as it was, and not what it was to become."""
+    return AdvisedQuery(
+        old_id=query_id,
+        new_id=second.id,
+        outcome="cannot_tell",
+        promised=promised,
+        measured=None,
+        old_mean_ms=first.mean_ms if first is not None else None,
+        new_mean_ms=second.mean_ms,
+        reason=f"not applied: NEW still has the query as it was, with {second.calls:,} calls",
+    )
 
 
 def _outcome(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from advisor.workload.run import Run
 
 WHOLE_SECONDS = (
-    "The log's times are whole seconds (%t): outside of transactions pauses under 2 s do not separate units of work, so"
+    "The log's times are whole seconds: outside of transactions pauses under 2 s do not separate units of work, so"
     " that statements of several requests may count as one. Use %m in log_line_prefix."
 )
 

@@ -17,6 +17,9 @@ from advisor.workload.digest_file import pack, read_packed, unpack
 from advisor.workload.floor import refuse_little
 from advisor.workload.read import Keeping, Progress, read_digest
 
+LEAST_JUDGED_BYTES = 1 << 20
+"""Of what a run adds to a digest: from here on it must be understood by itself, too."""
+
 _NAMED = 3
 """Inputs of another digest that are named when it is refused."""
 
@@ -45,14 +48,15 @@ def digest_of(
             understood.
     """
     digest = Digest()
-    given = [name for name in inputs if into is None or not _is_same_file(name, into)]
+    given = list(inputs)
     if into is not None and _is_kept(into):
-        if not fresh or len(given) < len(inputs):
+        # A folder may hold the file beside the logs that it is of: that alone does not make it an input.
+        is_input = any(_is_same_file(name, into) for name in inputs)
+        given = [name for name in expand(inputs).names if not _is_same_file(name, into)] if inputs else []
+        if not fresh or is_input:
             _restore(into, digest)
-            if len(given) == len(inputs):
+            if not is_input:
                 _refuse_others(into, given, digest)
-    elif len(given) < len(inputs):
-        given = list(inputs)
     redact = redact or bool(digest.redacted)
     before = digest.tally.bytes_total, digest.tally.bytes_classified
     if given or not inputs:
@@ -88,8 +92,11 @@ def _packed(digest: Digest, *, redact: bool, least: float, before: tuple[int, in
         digest.redact()
     packed = pack(digest)
     coverage = packed.workload.coverage
+    refuse_little(coverage, least)
     total, classified = coverage.bytes_total - before[0], coverage.bytes_classified - before[1]
-    refuse_little(replace(coverage, bytes_total=total, bytes_classified=classified), least)
+    # Of little that is new, the line that the log is cut off in may be the better part.
+    if total > LEAST_JUDGED_BYTES:
+        refuse_little(replace(coverage, bytes_total=total, bytes_classified=classified), least)
     return DigestFile(
         data=packed.head + packed.body,
         workload=packed.workload,

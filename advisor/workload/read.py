@@ -81,6 +81,8 @@ def read_digest(
     done = 0
     for each in sorted(found, key=lambda one: one.format != "digest"):
         if each.format == "digest":
+            if options.since_us is not None or options.until_us is not None:
+                digest.note(f"{each.name} is a digest and counts as a whole: --since and --until are for logs.")
             _read_one(each, Window(), _Job(options, digest, None, _shifted(progress, done, total)))
             done += each.size
     logs = [each for each in found if each.format != "digest"]

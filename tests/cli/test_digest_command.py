@@ -24,6 +24,13 @@ def test_analyze_says_of_the_digest_what_it_says_of_the_log(advisor: Command) ->
     document = of_digest.document()
     assert document["workload"] == of_log["workload"]
     assert document["findings"] == of_log["findings"]
+    for rules in ("rules_run", "rules_skipped"):
+        assert document["coverage"][rules] == of_log["coverage"][rules]
+    late = advisor("analyze", "shop.digest", "--sandbox", "off", "--since", "2026-11-20T23:23:20")
+    assert "shop.digest is a digest and counts as a whole" in " ".join((late.out + late.err).split())
+    turned = advisor("analyze", LOG, "--since", "2026-11-20T23:23:30", "--until", "2026-11-20T23:23:20")
+    assert turned.code == 2
+    assert "later than --until" in turned.err
     assert [each["format"] for each in document["inputs"]] == ["digest"]
     diff = advisor("diff", "shop.digest", LOG, "--format", "json")
     assert {tuple(query["changes"]) for query in json.loads(diff.out)["queries"]} == {("same",), ("unknown",)}
@@ -42,6 +49,22 @@ def test_run_again_on_a_log_that_grew(advisor: Command) -> None:
     assert "added" not in nothing.err
     assert "1,552 statements" in nothing.err
     assert advisor("digest", log, "-o", "kept", "-q").err == ""
+
+
+def test_a_folder_that_holds_its_own_digest(advisor: Command) -> None:
+    folder = advisor.home / "logs"
+    folder.mkdir()
+    (folder / "postgresql.log").write_bytes(LOG.read_bytes())
+    for _ in range(3):
+        assert "1,552 statements" in advisor("digest", folder, "-o", folder / "x.digest").err
+
+
+def test_a_log_that_begins_in_mid_record_is_read_on(advisor: Command) -> None:
+    log = advisor.home / "postgresql.log"
+    orphan = b"2026-11-20 23:23:19.539 UTC [13200] app@shop/web DETAIL:  Parameters: $1 = '3145'\n"
+    log.write_bytes(orphan + LOG.read_bytes())
+    for _ in range(3):
+        assert advisor("digest", log, "-o", "b.digest").code == 0
 
 
 def test_merge_in_any_order(advisor: Command) -> None:
