@@ -27,7 +27,7 @@ def report_of(kind: str) -> Report:
 
 @cache
 def name_of(query_id: str) -> str | None:
-    """The label's name of a statement, by its text with `$n` for values: some came with theirs, some with parameters."""
+    """The label's name of a statement, by its text with `$n`: some came with values, some with parameters."""
     query = report_of("log").workload.query(query_id)
     return NAMES.get(query.sql) if query is not None else None
 

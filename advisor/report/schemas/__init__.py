@@ -1,7 +1,7 @@
 """The JSON Schemas (2020-12) of the documents, as package data.
 
-`report.json` is for analyze, check and demo, `sandboxes.json` for sandbox list, `doctor.json` for doctor, `difference.json`
-for diff.
+`report.json` is for analyze, check and demo, `sandboxes.json` for sandbox list, `doctor.json` for doctor,
+`difference.json` for diff.
 """
 
 import json
