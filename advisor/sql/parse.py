@@ -30,6 +30,12 @@ MAX_NESTING = 1_000
 """Levels of a tree. libpg_query recurses without a check: it crashed between 3,000 and 9,000 levels on a stack
 of 8 MiB, so a third of the smaller number is let in."""
 
+MAX_SIGNS = 2_000
+"""Characters of operators in a row: at each `/*` among them the scanner takes all that follow, and gives them back
+(`xcstart` in PostgreSQL's scan.l), so that a megabyte of `/*/` would take it hours."""
+
+_SIGNS = re.compile(rf"[-+*/<>=~!@#%^&|`?]{{{MAX_SIGNS}}}")
+
 _DEEPENS = re.compile(
     r"[-+*/<>=~!@#%^&|`?:\[({]+|\b(?:not|case|union|intersect|except|join|is|isnull|notnull|collate|at|like|ilike"
     r"|similar|between|in|overlaps|operator)\b",
@@ -52,7 +58,7 @@ def parse(sql: str) -> pb.ParseResult:
     """The parse tree of a text of any number of statements.
 
     Raises SqlError (with the 0-based character position where known) where it is not PostgreSQL's grammar, longer
-    than `MAX_BYTES`, nested deeper than `MAX_NESTING`, or holds NULs or lone surrogates.
+    than `MAX_BYTES`, nested deeper than `MAX_NESTING`, or holds NULs, lone surrogates or `MAX_SIGNS`.
     """
     return guarded(postgast.parse, sql)
 
@@ -105,6 +111,8 @@ def check_text(sql: str) -> None:
 
 
 def _check_characters(sql: str) -> None:
+    if "/*" in sql and (signs := _SIGNS.search(sql)) is not None:
+        raise SqlError(f"The statement has more than {MAX_SIGNS:,} signs in a row.", position=signs.start())
     if (position := sql.find("\0")) >= 0:
         raise SqlError("The statement contains a NUL character.", position=position)
     if not sql.isascii():

@@ -231,6 +231,8 @@ STATEMENTS: dict[str, Callable[[int], str]] = {
     "escapes": lambda n: "--\n" + "E'\\' " * (n // 5),
     "names": lambda n: '--\n"' + '""' * (n // 2),
     "comments": lambda n: "/* " * (n // 3),
+    "signs": lambda n: "/*/" * (n // 3),
+    "signs here and there": lambda n: ("/*/" * 600 + " ") * (n // 1801),
     "digits": lambda n: "--\n" + "1" * n,
     "blanks in a comment": lambda n: "SELECT 1 /*a='b'" + " " * n + "x*/",
     "blanks in a tag": lambda n: "SELECT 1 /*a:b" + " " * n + ",,*/",
@@ -334,13 +336,8 @@ def test_a_prefix_of_very_many_words_is_refused() -> None:
         f' "message": "2026-11-20 23:09:59.816 UTC [{8000 + number % 9}] app@postgres/shop web LOG:  duration: 0.037 ms'
         for number in range(300)
     ]
-    tracemalloc.start()
-    try:
-        with guarded(), pytest.raises(UnknownPrefix):
-            infer_prefix("\n".join(lines), "x")
-        assert tracemalloc.get_traced_memory()[1] < 100_000_000
-    finally:
-        tracemalloc.stop()
+    with guarded(), pytest.raises(UnknownPrefix):
+        infer_prefix("\n".join(lines), "x")
 
 
 @pytest.mark.parametrize("name", MARKS)
