@@ -60,7 +60,8 @@ def _coverage(workload: Workload) -> Check:
 
 def _statements(workload: Workload) -> Check:
     coverage = workload.coverage
-    found = f"{coverage.statements:,} of {len(workload.queries):,} queries"
+    count = len(workload.queries)
+    found = f"{coverage.statements:,} of {count:,} {'query' if count == 1 else 'queries'}"
     if not workload.queries:
         reason = next((each for each in workload.warnings if each.startswith(NO_STATEMENTS)), None)
         # Only where the settings are the reason do they help.

@@ -8,12 +8,15 @@ from advisor.sources.heads import read_heads
 from advisor.sources.infer import ENOUGH_MATCHED, infer_prefix
 from advisor.sources.languages import detect_language
 
+FEW_MATCHED = 0.1
+"""Share of the lines: a prefix that fits fewer may be the beginning of the log's own, as background processes have it."""
+
 
 def doubt_prefix(prefix: str, text: str, name: str) -> str | None:
     """A sentence where the given prefix fits less than most of a log's first lines, with the one that would.
 
     Raises:
-        UnknownPrefix: it fits none of them.
+        UnknownPrefix: it fits hardly any of them.
         InputError: it has an escape that PostgreSQL does not have.
     """
     _, everything = read_heads(text, detect_language(text))
@@ -30,6 +33,6 @@ def doubt_prefix(prefix: str, text: str, name: str) -> str | None:
         better = "Run SHOW log_line_prefix on the server and give what it says."
     what = f"--prefix {prefix!r} fits {share} of the lines of {name} that were looked at"
     why = f"One that it does not fit: {line!r}"
-    if len(others) == len(everything):
+    if len(others) > (1 - FEW_MATCHED) * len(everything):
         raise UnknownPrefix(f"{what}.", why=why, hint=better)
     return f"{what}. {why}. {better}"

@@ -269,8 +269,8 @@ def _confidence(
     level: Confidence = "high" if hours >= SURE_HOURS else "medium" if hours >= FAIR_HOURS else "low"
     reasons = []
     if hours < SURE_HOURS:
-        covered = f"{hours} hour{'' if hours == 1 else 's'}" if hours else "no known hours"
-        reasons.append(f"one of the inputs covers {covered}: how much hours differ is seen from {SURE_HOURS} on")
+        covered = f"lies within {hours} hour{'' if hours == 1 else 's'} of the clock" if hours else "has no known hours"
+        reasons.append(f"one of the inputs {covered}: how much hours differ is seen from {SURE_HOURS} on")
     days = [frame.hours_of_day for frame in frames]
     if hours and len(days[0] & days[1]) < LEAST_OVERLAP * len(days[0] | days[1]):
         level = "low"
@@ -282,6 +282,7 @@ def _confidence(
         level = "medium" if level == "high" else "low"
         reasons.append("many queries changed, each by another ratio: what they have in common cannot be told")
     elif 0 < len(ensemble.judged) < LEAST_QUERIES:
+        level = "medium" if level == "high" else level
         reasons.append("too few queries to tell their own changes from those of the whole server")
     if ensemble.unseen > NOTABLE_UNSEEN_SD**2:
         share = math.expm1(math.sqrt(ensemble.unseen))
