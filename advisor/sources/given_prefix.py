@@ -9,7 +9,7 @@ from advisor.sources.infer import ENOUGH_MATCHED, infer_prefix
 from advisor.sources.languages import detect_language
 
 FEW_MATCHED = 0.1
-"""Share of the lines: a prefix that fits fewer may be the beginning of the log's own, as background processes have it."""
+"""Share of the lines: a prefix that fits fewer may be the beginning of the log's own, that of background processes."""
 
 
 def doubt_prefix(prefix: str, text: str, name: str) -> str | None:
