@@ -97,6 +97,8 @@ def _inferred(
     misread = _misread(prefix, kept, [head.text for head in heads])
     if why is None and misread:
         why = f"it would read a wrong user or database from lines such as {misread[0][:200]!r}"
+    if why is None and (blank := _with_blanks(prefix, kept, names)):
+        why = f"it would read {blank!r} as one name"
     if why is None and _named(prefix, [head.text for head in heads if head.background]):
         return prefix, "processes without a client would have a user, a database or an application"
     return prefix, why
@@ -319,6 +321,17 @@ def _with_leader(prefix: str, kept: Sequence[str], others: Sequence[str]) -> str
         if explained >= max(1, _EXPLAINED * len(failing)) and _explained(longer, kept) == _explained(prefix, kept):
             return longer
     return prefix
+
+
+def _with_blanks(prefix: str, kept: Sequence[str], names: Names) -> str | None:
+    """A user or database with a blank in it that no connection's message has: perhaps two fields."""
+    pattern = re.compile(compile_prefix(prefix))
+    for head in kept:
+        fields = match.groupdict() if (match := pattern.fullmatch(head)) else {}
+        for value in (fields.get("user"), fields.get("database")):
+            if value and " " in value.strip() and value.strip() not in names.all:
+                return value.strip()
+    return None
 
 
 def _misread(prefix: str, kept: Sequence[str], others: Sequence[str]) -> list[str]:
