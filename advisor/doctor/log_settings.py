@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from advisor.doctor.check import Check
 from advisor.errors import InputError
+from advisor.sources.languages import languages
 from advisor.sources.prefix import compile_prefix
 
 PREFIX = "%m [%p] %q%u@%d/%a "
@@ -123,13 +124,14 @@ def _language(settings: Settings) -> Check:
     value = settings.get("lc_messages")
     if value is None:
         return _unseen("lc_messages")
-    if value in ("", "C", "POSIX") or value.startswith(("C.", "en")):
+    known = ("C.", "en", *(name.partition("_")[0] for name in languages() if name != "zh_CN"), "zh_CN")
+    if value in ("", "C", "POSIX") or value.startswith(known):
         return Check(name="lc_messages", status="good", found=value or "the operating system's")
     return Check(
         name="lc_messages",
         status="missing",
         found=value,
-        cost="The log is not in English, and cannot be read.",
+        cost="The log is in a language whose messages are not known, and cannot be read.",
         fix=(_set("lc_messages", "C"),),
         needs="reload",
     )
