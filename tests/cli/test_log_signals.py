@@ -97,7 +97,7 @@ def until(happened: Callable[[], bool]) -> None:
 
 
 @numbers
-@pytest.mark.parametrize("copies", [2, 5])
+@pytest.mark.parametrize("copies", [pytest.param(2, marks=pytest.mark.slow), 5])
 def test_stopped_while_a_pipe_gives_no_more(
     advisor: Command, tmp_path: Path, number: signal.Signals, copies: int
 ) -> None:
@@ -129,8 +129,8 @@ def _reads(process: "subprocess.Popen[bytes]", path: Path) -> bool:
 
 
 @numbers
-@pytest.mark.parametrize("compressed", [False, True])
-@pytest.mark.parametrize("after_s", [0.0, 0.3])
+@pytest.mark.parametrize("compressed", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("after_s", [pytest.param(0.0, marks=pytest.mark.slow), 0.3])
 def test_stopped_while_a_file_is_read(
     advisor: Command, large: Path, number: signal.Signals, compressed: bool, after_s: float
 ) -> None:
@@ -167,8 +167,8 @@ def _children(process: "subprocess.Popen[bytes]") -> int:
 
 
 @numbers
-@pytest.mark.parametrize("group", [False, True])
-@pytest.mark.parametrize("after_s", [0.0, 0.8])
+@pytest.mark.parametrize("group", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize("after_s", [pytest.param(0.0, marks=pytest.mark.slow), 0.8])
 def test_stopped_while_several_processes_read(
     advisor: Command, large: Path, number: signal.Signals, group: bool, after_s: float
 ) -> None:
