@@ -70,8 +70,20 @@ def _has_name(fields: dict[str, str | None]) -> bool:
     return any(fields.get(name) for name in _NAMED)
 
 
+def usual_order(prefix: str, heads: Sequence[str], names: Names) -> str | None:
+    """The prefix with `user@database`, where it has the two side by side; None where it has not, or that is wrong."""
+    usual = prefix.replace("%d@%u", "%u@%d")
+    if "%u@%d" not in usual:
+        return None
+    pattern = re.compile(compile_prefix(usual))
+    found = [match.groupdict() for head in heads if (match := pattern.fullmatch(head))]
+    return None if len(found) < _SHARE * len(heads) or _contradicts(found, names) else usual
+
+
 def _contradicts(found: Sequence[dict[str, str | None]], names: Names) -> bool:
-    """Whether a user that connected is read as something else only, or the like."""
+    """Whether a user that connected is read as something else only, or the like; or a name has a blank."""
+    if any(" " in (fields.get(name) or "") for fields in found for name in ("user", "database")):
+        return True
     for name, known in (("user", names.users), ("database", names.databases), ("application", names.applications)):
         read = {value for fields in found if (value := fields.get(name))}
         others = names.all - known
