@@ -215,11 +215,13 @@ def test_the_prefix_is_inferred(logs: dict[LogFormat, Log], expected: Expected, 
     assert told(read(tmp_path, Log(data=logs["stderr"].data, format="stderr"))) == expected("stderr")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_format", FORMATS)
 def test_compressions(logs: dict[LogFormat, Log], log_format: LogFormat, tmp_path: Path) -> None:
     check_compressed(logs[log_format], tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_format", FORMATS)
 @pytest.mark.parametrize("seed", range(3))
 def test_pieces_in_any_order(logs: dict[LogFormat, Log], log_format: LogFormat, seed: int, tmp_path: Path) -> None:
@@ -247,6 +249,7 @@ def test_fragments_cut_at_any_byte(
         check_fragments(log, Path(folder), spaced(cuts, len(log.data)), expected(log_format))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrap",
     [writer.journal_json, writer.journal_export, writer.cri, writer.docker, writer.compose, writer.cloudwatch,
@@ -259,6 +262,7 @@ def test_wrapped_logs(
     assert told(read(tmp_path, wrapped)) == expected("stderr")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [writer.cnpg, writer.supabase, writer.supabase_flat])
 def test_wrapped_json(
     logs: dict[LogFormat, Log], expected: Expected, wrap: Callable[[bytes], bytes], tmp_path: Path

@@ -72,7 +72,9 @@ def test_nothing_else_is_reported() -> None:
     assert found - expected - allowed == set()
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "log.gz"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("csv", marks=pytest.mark.slow), "json", pytest.param("log.gz", marks=pytest.mark.slow)]
+)
 def test_formats_agree(kind: str) -> None:
     first, other = report_of("log"), report_of(kind)
     assert [(q.id, q.calls, q.total_us) for q in other.workload.queries] == [
