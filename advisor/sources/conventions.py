@@ -71,10 +71,10 @@ def _has_name(fields: dict[str, str | None]) -> bool:
 
 
 def usual_order(prefix: str, heads: Sequence[str], names: Names) -> str | None:
-    """The prefix with `user@database`, where it has the two side by side; None where it has not, or that is wrong."""
-    usual = prefix.replace("%d@%u", "%u@%d")
-    if "%u@%d" not in usual:
+    """The prefix with `user@database` where it has the two the other way round; None where not, or that is wrong."""
+    if "%d@%u" not in prefix:
         return None
+    usual = prefix.replace("%d@%u", "%u@%d")
     pattern = re.compile(compile_prefix(usual))
     found = [match.groupdict() for head in heads if (match := pattern.fullmatch(head))]
     return None if len(found) < _SHARE * len(heads) or _contradicts(found, names) else usual

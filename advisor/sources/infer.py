@@ -56,8 +56,10 @@ def infer_prefix(text: str, name: str = "the log") -> str:
     sessions = [head.text for head in heads if not head.background]
     background = [head.text for head in heads if head.background]
     common = None
-    if sessions:
-        common = usual_order(best[1], sessions, names) or conventional_prefix(sessions, background, names)
+    if sessions and best[0] == 1:
+        common = usual_order(best[1], sessions, names)
+    if sessions and common is None:
+        common = conventional_prefix(sessions, background, names)
     if common is not None and _fit(common, everything)[1] is None:
         return common
     share, prefix, doubt = best
