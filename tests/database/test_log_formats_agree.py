@@ -239,6 +239,7 @@ def spaced(cuts: list[float], size: int) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(log_format=st.sampled_from(list(FORMATS)), cuts=st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_fragments_cut_at_any_byte(
