@@ -70,16 +70,6 @@ def _has_name(fields: dict[str, str | None]) -> bool:
     return any(fields.get(name) for name in _NAMED)
 
 
-def usual_order(prefix: str, heads: Sequence[str], names: Names) -> str | None:
-    """The prefix with `user@database` where it has the two the other way round; None where not, or that is wrong."""
-    if "%d@%u" not in prefix:
-        return None
-    usual = prefix.replace("%d@%u", "%u@%d")
-    pattern = re.compile(compile_prefix(usual))
-    found = [match.groupdict() for head in heads if (match := pattern.fullmatch(head))]
-    return None if len(found) < _SHARE * len(heads) or _contradicts(found, names) else usual
-
-
 def _contradicts(found: Sequence[dict[str, str | None]], names: Names) -> bool:
     """Whether a user that connected is read as something else only, or the like; or a name has a blank."""
     if any(" " in (fields.get(name) or "") for fields in found for name in ("user", "database")):

@@ -9,7 +9,7 @@ from itertools import pairwise, product
 from advisor.errors import UnknownPrefix
 from advisor.sources.background import followed, stop_of, text_of
 from advisor.sources.columns import Field, Layout, Text, lay_out, merged, parted, tokens
-from advisor.sources.conventions import conventional_prefix, usual_order
+from advisor.sources.conventions import conventional_prefix
 from advisor.sources.counters import LITERAL, Background
 from advisor.sources.escapes import compile_prefix
 from advisor.sources.heads import CONTINUED, Head, Names, read_heads, read_names
@@ -55,11 +55,7 @@ def infer_prefix(text: str, name: str = "the log") -> str:
             return prefix
     sessions = [head.text for head in heads if not head.background]
     background = [head.text for head in heads if head.background]
-    common = None
-    if sessions and best[0] == 1:
-        common = usual_order(best[1], sessions, names)
-    if sessions and common is None:
-        common = conventional_prefix(sessions, background, names)
+    common = conventional_prefix(sessions, background, names) if sessions else None
     if common is not None and _fit(common, everything)[1] is None:
         return common
     share, prefix, doubt = best

@@ -248,11 +248,14 @@ def _name_cost(letter: str, number: int, column: Field, evidence: _Evidence, key
     """Of a user or a database."""
     if _varies_within(column, evidence) or _known_too_early(column, evidence) or _on_background(number, evidence):
         return None
-    wanted = [head.user if letter == "u" else head.database for head in evidence.layout.heads]
-    hits = sum(value == name for value, name in zip(column.values, wanted, strict=True) if name)
-    total = sum(map(bool, wanted))
-    if total:
-        return 0.0 if hits >= MOST * total else None
+    users = _is_said(column, [head.user for head in evidence.layout.heads])
+    databases = _is_said(column, [head.database for head in evidence.layout.heads])
+    said, other_said = (users, databases) if letter == "u" else (databases, users)
+    if said is False:
+        return None
+    # Where users are called like their databases, what connections say decides nothing between the two.
+    if said and not other_said:
+        return 0.0
     own, other = evidence.names.users, evidence.names.databases
     if letter == "d":
         own, other = other, own
@@ -265,6 +268,13 @@ def _name_cost(letter: str, number: int, column: Field, evidence: _Evidence, key
     if _beside(number, evidence.layout, "@") == ("behind" if letter == "u" else "before"):
         return 0.0
     return 2.0
+
+
+def _is_said(column: Field, said: Sequence[str | None]) -> bool | None:
+    """Whether a word is what the messages of its sessions' connections say; None where they say nothing."""
+    hits = sum(value == name for value, name in zip(column.values, said, strict=True) if name)
+    total = sum(map(bool, said))
+    return hits >= MOST * total if total else None
 
 
 def _application_cost(number: int, column: Field, evidence: _Evidence, key: str | None) -> float | None:
